@@ -1,0 +1,44 @@
+# The front door: every target sets up what it needs (scripts/setup-debian.sh), builds and runs. CMakeLists.txt and Cargo.toml hold the
+# real rules; who packages libtpexec uses those directly. Nothing is written outside of build/ and target/, except by `install`.
+
+# Where CMake builds and logs go; cargo's directory is target/ or $CARGO_TARGET_DIR.
+BUILD   ?= build
+# Where `make install` installs; DESTDIR is put in front of it, for packages.
+PREFIX  ?= /usr/local
+DESTDIR ?=
+# The tree that `make demo` counts.
+DEMO_DIR ?= /usr/include
+
+export BUILD PREFIX DESTDIR DEMO_DIR
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench install clean
+
+help:
+	@echo 'libtpexec: concurrent.futures.ThreadPoolExecutor for C and C++'
+	@echo
+	@echo '  make demo      build, install into $(BUILD)/stage, count $(DEMO_DIR) with a parallel wc, compare with wc'
+	@echo '  make test      every check and test; a few minutes'
+	@echo '  make bench     time per task of each operation, against a textbook Rust pool'
+	@echo '  make install   into PREFIX=$(PREFIX), below DESTDIR if that is set'
+	@echo '  make clean     remove $(BUILD) and what cargo built'
+	@echo
+	@echo 'Needs Rust, a C compiler and make. What else is missing is installed with apt if you are root, else named.'
+	@echo 'Also: DEMO_DIR=$(DEMO_DIR), BUILD=$(BUILD), TPEXEC_CARGO_FLAGS=--offline'
+
+demo:
+	@scripts/demo.sh
+
+test:
+	@scripts/test.sh
+
+bench:
+	@scripts/setup-debian.sh cargo cc python3 readelf
+	@$(MAKE) -C benches bench
+
+install:
+	@scripts/install.sh
+
+clean:
+	rm -rf "$(BUILD)"
+	cargo clean

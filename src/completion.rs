@@ -1,0 +1,111 @@
+//! What happens when a future becomes done: waiters wake, hooks run, observers hear of it in order. Called by `worker` (a
+//! task has run), by whoever cancels, and by those who want to hear (done callbacks).
+//!
+//! The transition itself, with its proof, is in `task::node`. Everything here happens after it, outside of every lock, so a
+//! callback may do anything (K3). Waiters come first, so a slow callback keeps nobody waiting (K5).
+
+use crate::alloc::try_box;
+use crate::current::outside_task;
+use crate::registry;
+use crate::status::{Result, FORKED};
+use crate::task::node::Added;
+use crate::task::observer::{Kind, List, Observer};
+use crate::task::state::{is_done, CANCELLED, PENDING, STATE};
+use crate::task::{DoneFn, Node};
+use std::ffi::c_void;
+
+/// A done callback on its way.
+#[repr(C)]
+struct Callback {
+    observer: Observer,
+    func: DoneFn,
+    user_data: *mut c_void,
+}
+
+impl Node {
+    /// Cancels the task if it is pending: it never runs, and everyone who waits hears of it before this returns. True: it
+    /// is cancelled, now or before.
+    pub fn cancel(&self) -> bool {
+        let word = self.word();
+        if word & STATE != PENDING {
+            return word & STATE == CANCELLED;
+        }
+        // The executor is kept for the time of the hooks and callbacks, and for its count of dead entries. A pending task
+        // keeps its executor alive, so if it is still pending below, this was the right one.
+        let Some(executor) = registry::acquire(self.executor_id()) else {
+            return self.word() & STATE == CANCELLED;
+        };
+        if end_pending(self, CANCELLED, || executor.queue().bury()) {
+            return true;
+        }
+        self.word() & STATE == CANCELLED
+    }
+
+    /// Cancels a pending task; lets a running one know that its result is not wanted any more.
+    pub fn request_stop(&self) {
+        if !self.cancel() && !registry::is_foreign(self.executor_id()) {
+            self.mark_stop();
+        }
+    }
+
+    /// Calls `func` once: when the task is done, or now if it is.
+    ///
+    /// # Safety
+    /// `func` may be called with this node and `user_data` on another thread.
+    pub unsafe fn add_done_callback(&self, func: DoneFn, user_data: *mut c_void) -> Result<()> {
+        if !is_done(self.word()) {
+            if registry::is_foreign(self.executor_id()) {
+                return Err(FORKED);
+            }
+            let observer = Observer::new(Kind::Callback, run_callback);
+            let callback = Box::into_raw(try_box(Callback { observer, func, user_data })?);
+            // SAFETY: the record is on the heap until it is notified, or taken back here.
+            unsafe {
+                match self.add_observer(callback.cast()) {
+                    Added::Registered => return Ok(()),
+                    Added::AlreadyDone => drop(Box::from_raw(callback)),
+                }
+            }
+        }
+        // SAFETY: this function's contract.
+        outside_task(|| unsafe { func(std::ptr::from_ref(self).cast_mut(), user_data) });
+        Ok(())
+    }
+}
+
+unsafe fn run_callback(observer: *mut Observer, node: &Node) {
+    // SAFETY: registered above as the first member of a boxed Callback; notified once.
+    let Callback { func, user_data, .. } = *unsafe { Box::from_raw(observer.cast::<Callback>()) };
+    // SAFETY: the user's function, with the user's data and a future that is referred to during the call.
+    outside_task(|| unsafe { func(std::ptr::from_ref(node).cast_mut(), user_data) });
+}
+
+/// Ends a pending task as cancelled or broken, with all that follows; false if it is not pending any more. `buried` is
+/// called when the task's entry has become a tombstone that somebody else will take.
+///
+/// The caller has a reference to the node.
+pub(crate) fn end_pending(node: &Node, flags: u64, buried: impl FnOnce()) -> bool {
+    let Some(ended) = node.end_pending(flags) else { return false };
+    let (waiters, callbacks) = ended.observers.in_order();
+    waiters.notify(node);
+    // SAFETY: we ended it while it was pending, so `value` is the argument and the hook is ours to call.
+    let (_, arg, drop_arg) = unsafe { node.call() };
+    if let Some(drop) = drop_arg {
+        // SAFETY: the user's hook, with the user's argument, once.
+        outside_task(|| unsafe { drop(arg) });
+    }
+    buried();
+    callbacks.notify(node);
+    true
+}
+
+/// Notifies the observers of a task that has run. `before_user_code` is called once if there are callbacks.
+#[cold]
+pub(crate) fn deliver(node: &Node, observers: List, before_user_code: impl FnOnce()) {
+    let (waiters, callbacks) = observers.in_order();
+    waiters.notify(node);
+    if !callbacks.is_empty() {
+        before_user_code();
+        callbacks.notify(node);
+    }
+}

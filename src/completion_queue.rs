@@ -1,0 +1,344 @@
+//! Completion queues: futures in the order in which they complete. Called by `ffi`; `as_completed` is a closed queue.
+//!
+//! A registration is one record, made when a future is added: it hangs on the node until the task is done, then on the
+//! queue's ready list, then its reference to the future is handed out. So completing a task allocates nothing (A6).
+//!
+//! Takers sleep on a doorbell: a crossbeam channel for one token. Whoever makes something ready rings; a bell that is
+//! ringing already stays so. A taker that leaves something for others behind rings again. So while there is something to
+//! take, a token is in the bell or a taker is awake that has not looked yet.
+//!
+//! In a forked child the parent's queues still give out what was ready, and refuse everything that would wait or change them.
+
+use crate::alloc::try_box;
+use crate::current::here;
+use crate::status::{Error, Result, Status, FORKED, TIMEOUT};
+use crate::sync::{fence, AtomicUsize, Mutex, MutexGuard, Ordering::*};
+use crate::sys::fork;
+use crate::task::node::Added;
+use crate::task::observer::{Kind, Observer};
+use crate::task::{Future, Node};
+use crate::wait::{check_process, help, own_pending, Timeout};
+use crossbeam_channel::{Receiver, Sender};
+use std::ptr::NonNull;
+
+/// A future on its way through the queue.
+#[repr(C)]
+struct Record {
+    observer: Observer,
+    queue: *const CompletionQueue,
+    future: Future,
+    tag: u64,
+    previous: *mut Record,
+    next: *mut Record,
+}
+
+/// A doubly linked list of records.
+struct List {
+    first: *mut Record,
+    last: *mut Record,
+}
+
+struct Inner {
+    /// Added, not done; in the order added.
+    waiting: List,
+    /// Done, not taken; in the order of completion.
+    ready: List,
+    closed: bool,
+    /// The handle is gone: completions that are on their way free their record.
+    freed: bool,
+}
+
+/// See the module. C sees a `tp_completion_queue*`.
+pub struct CompletionQueue {
+    inner: Mutex<Inner>,
+    ring: Sender<()>,
+    bell: Receiver<()>,
+    /// The handle, and each record that waits.
+    references: AtomicUsize,
+    /// The process that made it.
+    generation: u32,
+}
+
+// SAFETY: the lists are guarded by `inner`'s lock.
+unsafe impl Send for CompletionQueue {}
+// SAFETY: as above.
+unsafe impl Sync for CompletionQueue {}
+
+/// What a look at the queue found.
+enum Found {
+    Ready(Box<Record>),
+    End,
+    Nothing,
+}
+
+impl CompletionQueue {
+    pub fn new() -> Result<NonNull<CompletionQueue>> {
+        // The one block that is not ours to allocate: the channel makes its own, for one token.
+        let (ring, bell) = crossbeam_channel::bounded(1);
+        let inner = Inner { waiting: List::EMPTY, ready: List::EMPTY, closed: false, freed: false };
+        let generation = fork::generation();
+        let queue =
+            CompletionQueue { inner: Mutex::new(inner), ring, bell, references: AtomicUsize::new(1), generation };
+        Ok(NonNull::from(Box::leak(try_box(queue)?)))
+    }
+
+    /// A closed queue over these futures; the tag is the index.
+    ///
+    /// # Safety
+    /// Each entry points to a node that the caller has a reference to.
+    pub unsafe fn filled(futures: &[*const Node]) -> Result<NonNull<CompletionQueue>> {
+        let queue = CompletionQueue::new()?;
+        // SAFETY: the handle is ours; the futures are referred to.
+        unsafe {
+            let add = |(tag, node): (usize, &*const Node)| queue.as_ref().add(&**node, tag as u64);
+            match futures.iter().enumerate().try_for_each(add).and_then(|()| queue.as_ref().close()) {
+                Ok(()) => Ok(queue),
+                Err(error) => {
+                    CompletionQueue::free(queue);
+                    Err(error)
+                }
+            }
+        }
+    }
+
+    /// Adds a future; it will come out once.
+    pub fn add(&self, future: &Node, tag: u64) -> Result<()> {
+        self.check_own()?;
+        check_process(future)?;
+        let observer = Observer::new(Kind::Waiter, notify);
+        let (previous, next) = (std::ptr::null_mut(), std::ptr::null_mut());
+        let record = try_box(Record { observer, queue: self, future: future.retain(), tag, previous, next })?;
+        let record = {
+            let mut inner = self.inner.lock();
+            if inner.closed {
+                drop(inner);
+                return Err(Error::new(Status::InvalidState, "the queue is closed"));
+            }
+            let record = Box::into_raw(record);
+            // Relaxed: the handle's reference keeps the queue.
+            self.references.fetch_add(1, Relaxed);
+            // SAFETY: in no list.
+            unsafe { inner.waiting.append(record) };
+            record
+        };
+        // SAFETY: the record stays until it is notified or taken back under the lock.
+        unsafe {
+            if future.add_observer(record.cast()) == Added::AlreadyDone {
+                notify(record.cast(), future);
+            }
+        }
+        Ok(())
+    }
+
+    /// No more adds; takers that wait look again.
+    pub fn close(&self) -> Result<()> {
+        self.check_own()?;
+        self.inner.lock().closed = true;
+        self.ring_bell();
+        Ok(())
+    }
+
+    /// The next completed future with its tag; `None` at the end.
+    pub fn next(&self, timeout: Timeout) -> Result<Option<(Future, u64)>> {
+        loop {
+            match self.look()? {
+                Found::Ready(record) => {
+                    let Record { future, tag, .. } = *record;
+                    return Ok(Some((future, tag)));
+                }
+                Found::End => return Ok(None),
+                Found::Nothing => self.check_own()?,
+            }
+            if timeout.is_up() {
+                return Err(TIMEOUT);
+            }
+            if !self.help_one() {
+                self.sleep(timeout);
+            }
+        }
+    }
+
+    fn look(&self) -> Result<Found> {
+        let mut inner = match self.generation == fork::generation() {
+            true => self.inner.lock(),
+            // The parent may have held it at the fork; then what it guards is not whole.
+            false => self.inner.try_lock().ok_or(FORKED)?,
+        };
+        // SAFETY: ready records are the queue's.
+        let found = match unsafe { inner.ready.take_first() } {
+            Some(record) => Found::Ready(record),
+            None if inner.closed && inner.waiting.first.is_null() => Found::End,
+            None => Found::Nothing,
+        };
+        let more = !inner.ready.first.is_null() || matches!(found, Found::End);
+        drop(inner);
+        if more {
+            self.ring_bell();
+        }
+        Ok(found)
+    }
+
+    /// On a worker: runs the first task of its own executor that is still pending. False: there is none.
+    fn help_one(&self) -> bool {
+        here(|here| {
+            if here.worker().is_none() {
+                return false;
+            }
+            let inner = self.inner.lock();
+            let pending = inner.waiting.iter().find(|future| own_pending(here, future).is_some()).cloned();
+            drop(inner);
+            // Not done, with the stack too full to run it: then the wait is like any other.
+            pending.is_some_and(|future| help(here, &future))
+        })
+    }
+
+    fn sleep(&self, timeout: Timeout) {
+        match timeout {
+            Timeout::Poll => {}
+            Timeout::Forever => drop(self.bell.recv()),
+            Timeout::Until(deadline) => drop(self.bell.recv_timeout(deadline.left())),
+        }
+    }
+
+    fn ring_bell(&self) {
+        // Full means that it rings already.
+        let _ = self.ring.try_send(());
+    }
+
+    fn check_own(&self) -> Result<()> {
+        match self.generation == fork::generation() {
+            true => Ok(()),
+            false => Err(FORKED),
+        }
+    }
+
+    /// Unregisters everything, cancels nothing.
+    ///
+    /// # Safety
+    /// The handle is the caller's, nobody is inside a call on the queue, and it is not used again.
+    pub unsafe fn free(queue: NonNull<CompletionQueue>) {
+        // SAFETY: this function's contract.
+        let this = unsafe { queue.as_ref() };
+        if this.check_own().is_err() {
+            return;
+        }
+        let mut gone = List::EMPTY;
+        {
+            let mut inner: MutexGuard<'_, Inner> = this.inner.lock();
+            inner.freed = true;
+            let mut record = inner.waiting.first;
+            while !record.is_null() {
+                // SAFETY: records in `waiting` are alive while the lock is held. One whose completion has begun stays: its
+                // notification takes it out.
+                unsafe {
+                    let next = (*record).next;
+                    if (*record).future.remove_observer(record.cast()) {
+                        inner.waiting.remove(record);
+                        gone.append(record);
+                        // Relaxed: not the last, since the handle's is still there.
+                        this.references.fetch_sub(1, Relaxed);
+                    }
+                    record = next;
+                }
+            }
+            // SAFETY: ready records are the queue's.
+            while let Some(record) = unsafe { inner.ready.take_first() } {
+                // SAFETY: in no list.
+                unsafe { gone.append(Box::into_raw(record)) };
+            }
+        }
+        // Outside of the lock, since hooks may run when a reference goes.
+        // SAFETY: these records are ours alone.
+        while unsafe { gone.take_first() }.is_some() {}
+        // SAFETY: the handle's reference.
+        unsafe { CompletionQueue::release(queue.as_ptr()) };
+    }
+
+    /// # Safety
+    /// The reference is the caller's.
+    unsafe fn release(queue: *const CompletionQueue) {
+        // SAFETY: this function's contract. Release/Acquire: all use happens before the end.
+        unsafe {
+            if (*queue).references.fetch_sub(1, Release) == 1 {
+                fence(Acquire);
+                drop(Box::from_raw(queue.cast_mut()));
+            }
+        }
+    }
+}
+
+/// A future is done: its record moves to the ready list.
+unsafe fn notify(observer: *mut Observer, _: &Node) {
+    let record = observer.cast::<Record>();
+    // SAFETY: a record in `waiting` has a reference to the queue, which is given up at the end.
+    unsafe {
+        let queue = (*record).queue;
+        let mut inner = (*queue).inner.lock();
+        inner.waiting.remove(record);
+        if inner.freed {
+            drop(inner);
+            drop(Box::from_raw(record));
+        } else {
+            inner.ready.append(record);
+            drop(inner);
+            (*queue).ring_bell();
+        }
+        CompletionQueue::release(queue);
+    }
+}
+
+impl List {
+    const EMPTY: List = List { first: std::ptr::null_mut(), last: std::ptr::null_mut() };
+
+    /// # Safety
+    /// `record` is in no list and alive while it is in this one.
+    unsafe fn append(&mut self, record: *mut Record) {
+        // SAFETY: this function's contract.
+        unsafe {
+            (*record).previous = self.last;
+            (*record).next = std::ptr::null_mut();
+            match self.last.is_null() {
+                true => self.first = record,
+                false => (*self.last).next = record,
+            }
+        }
+        self.last = record;
+    }
+
+    /// # Safety
+    /// `record` is in this list.
+    unsafe fn remove(&mut self, record: *mut Record) {
+        // SAFETY: this function's contract.
+        unsafe {
+            let (previous, next) = ((*record).previous, (*record).next);
+            match previous.is_null() {
+                true => self.first = next,
+                false => (*previous).next = next,
+            }
+            match next.is_null() {
+                true => self.last = previous,
+                false => (*next).previous = previous,
+            }
+        }
+    }
+
+    /// # Safety
+    /// The records are the caller's to take.
+    unsafe fn take_first(&mut self) -> Option<Box<Record>> {
+        let first = self.first;
+        if first.is_null() {
+            return None;
+        }
+        // SAFETY: this function's contract.
+        unsafe {
+            self.remove(first);
+            Some(Box::from_raw(first))
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Future> {
+        // SAFETY: records are alive while they are in the list.
+        let records = std::iter::successors(unsafe { self.first.as_ref() }, |r| unsafe { r.next.as_ref() });
+        records.map(|record| &record.future)
+    }
+}

@@ -1,0 +1,45 @@
+//! libtpexec: what `concurrent.futures.ThreadPoolExecutor` is to Python, for C and C++ and every language that can call C.
+//!
+//! The product is the C ABI in [`ffi`], described by `include/tpexec.h`. Everything else is the core, in Rust, which knows
+//! nothing of C but the shape of a task function. The tour, in the order in which a task flows:
+//!
+//! 1. [`executor`] takes a task in: a node from [`task`]'s recycled memory, published in the [`queue`];
+//! 2. [`scheduler`] sees that somebody looks: wakes a worker or starts one ([`lifecycle`]);
+//! 3. a [`worker`] takes it, calls the function, ends the node;
+//! 4. [`completion`] tells those who wait, then runs the done callbacks;
+//! 5. [`wait`] (with [`wait_first`] and [`deadlock`]), [`completion_queue`] and [`map`] are how results come out.
+//!
+//! Dependencies point down this list; underneath lie [`registry`] (from a node's id to its executor), [`current`] (what this
+//! thread is doing), [`alloc`] (allocation that can fail), [`sys`] (the operating system) and [`sync`] (std or loom).
+//!
+//! `unsafe` is expected where memory is shared by protocol (`task`, `queue`, `registry`, the registrations of `wait_first`,
+//! `completion_queue` and `map`), where user functions are called (`worker`, `completion`, `current`), in `sys`, `alloc` and
+//! `ffi`. Each block says why it is sound; each protocol has its proof in prose where it is written down, and a loom model
+//! in `tests/models`.
+
+pub mod ffi;
+
+pub mod completion_queue;
+pub mod config;
+pub mod current;
+pub mod executor;
+mod lifecycle;
+pub mod map;
+pub mod status;
+pub mod task;
+pub mod wait;
+mod wait_first;
+
+mod alloc;
+mod completion;
+mod deadlock;
+mod queue;
+mod registry;
+mod scheduler;
+mod sync;
+mod sys;
+mod worker;
+
+#[cfg(all(test, loom))]
+#[path = "../tests/models/mod.rs"]
+mod models;

@@ -1,0 +1,304 @@
+//! How an executor's workers and the executor itself begin and end: start on demand, breakage, shutdown, join, free.
+//! Called by `executor` (a worker is needed), `worker` (I am leaving, I have ended) and `ffi`.
+//!
+//! # Proof sketch: shutdown against submit
+//!
+//! * *Accepted or refused.* The shared queue is closed under its tail's lock, so each outside submission is before the close
+//!   (and its entry will be found) or refused. A worker's push to its own ring looks at the gate instead; one that slips
+//!   past it is found by that worker itself, or by the one it starts: it is counted as spawned, so nobody has joined yet.
+//! * *No task runs after shutdown(WAIT), no thread starts after it* (pitfall 4: a submitter has published, and everything has
+//!   been run and joined before it gets to see whether a worker is needed). Workers start under the lock of `life`, and
+//!   only if there is work; the end is declared under the same lock, only if no worker lives and there is no work. After
+//!   that there never is: the queue is closed and nobody who could push to a ring lives.
+//! * *Nobody is left alone.* A worker leaves by `Scheduler::leave`, which looks everywhere afterwards; and if no other worker
+//!   is left while there is work, it stays (`try_leave`).
+
+use crate::alloc::{try_box, try_zeroed_slice};
+use crate::completion::end_pending;
+use crate::current::here;
+use crate::executor::{Executor, BREAKS, CANCELS, CLOSED, STARTED};
+use crate::queue::{release, Entry, Job};
+use crate::registry::{drop_raw, ExecutorRef};
+use crate::scheduler::{Env, Need};
+use crate::status::{Error, Result, Status, BROKEN, DEADLOCK, FORKED, SHUTDOWN, TIMEOUT};
+use crate::sync::{MutexGuard, Ordering::*};
+use crate::sys::clock::Timeout;
+use crate::sys::futex;
+use crate::sys::thread::Thread;
+use crate::worker::{self, Birth, Doom};
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+
+/// The threads of an executor.
+pub(crate) struct Life {
+    seats: Box<[Seat]>,
+    /// No seat below it is free.
+    first_free: usize,
+    /// Threads that have not called `worker_ended` yet.
+    alive: usize,
+    /// Nobody will join: threads are detached.
+    detached: bool,
+    /// The end has been declared.
+    ended: bool,
+}
+
+/// A worker's place; its index is the worker's.
+struct Seat {
+    state: u8,
+    thread: MaybeUninit<Thread>,
+}
+
+// What a seat's `state` may be. Zero comes first: seats begin as zeroed memory.
+/// Nobody sits here.
+const FREE: u8 = 0;
+/// A worker lives here.
+const TAKEN: u8 = 1;
+/// The worker has ended; its thread is still to be joined.
+const ENDED: u8 = 2;
+
+impl Life {
+    pub(crate) fn new(workers: usize) -> Result<Life> {
+        // SAFETY: zero is FREE and an uninitialised thread.
+        let seats = unsafe { try_zeroed_slice(workers) }?;
+        Ok(Life { seats, first_free: 0, alive: 0, detached: false, ended: false })
+    }
+
+    fn find_seat(&mut self) -> Option<usize> {
+        let free = (self.first_free..self.seats.len()).find(|&i| self.seats[i].state != TAKEN)?;
+        self.first_free = free;
+        Some(free)
+    }
+
+    /// Joins the threads of workers that have ended: they have nothing left to do but to go.
+    fn reap(&mut self) {
+        for seat in self.seats.iter_mut().filter(|seat| seat.state == ENDED) {
+            seat.reap();
+        }
+    }
+}
+
+impl Seat {
+    fn reap(&mut self) {
+        if self.state == ENDED {
+            self.state = FREE;
+            // SAFETY: ENDED means initialised, neither joined nor detached, and not the calling thread's: a worker marks
+            // its seat as the last thing it does with the executor.
+            unsafe { self.thread.assume_init().join() };
+        }
+    }
+}
+
+impl Executor {
+    /// Starts the first worker, before the first task is published.
+    pub(crate) fn start_first(&self) -> Result<()> {
+        let mut life = self.life.lock();
+        // Relaxed: these bits change under this lock, or matter only by the queue's own closed bit.
+        match self.gate.load(Relaxed) {
+            gate if gate & BREAKS != 0 => return Err(BROKEN),
+            gate if gate & CLOSED != 0 => return Err(SHUTDOWN),
+            gate if gate & STARTED != 0 => return Ok(()),
+            _ => {}
+        }
+        self.scheduler().reserve(true, self);
+        self.start_thread(&mut life).inspect_err(|_| self.scheduler().unreserve(self))?;
+        // Release: whoever sees it may rely on the worker.
+        self.gate.fetch_or(STARTED, Release);
+        Ok(())
+    }
+
+    /// Starts one more worker if there is work for it and nobody else. A refusal of the system is no failure here: there
+    /// are workers, and later submissions try again (P4).
+    pub(crate) fn start_another(&self) {
+        let mut life = self.life.lock();
+        if life.ended || !self.has_work() {
+            return;
+        }
+        match self.scheduler().reserve(false, self) {
+            Need::Nothing => {}
+            Need::Start => {
+                if self.start_thread(&mut life).is_err() {
+                    drop(life);
+                    self.scheduler().unreserve(self);
+                }
+            }
+            Need::Wake => {
+                drop(life);
+                self.scheduler().published(self);
+            }
+        }
+    }
+
+    fn start_thread(&self, life: &mut Life) -> Result<()> {
+        const NO_SEAT: Error = Error::new(Status::System, "no place for another worker");
+        let index = life.find_seat().ok_or(NO_SEAT)?;
+        life.seats[index].reap();
+        self.make_ring(index)?;
+        let name = self.settings().worker_name(index)?;
+        let birth = Box::into_raw(try_box(Birth { executor: ExecutorRef::new(self), index, name })?);
+        // SAFETY: the routine takes a boxed Birth.
+        match unsafe { Thread::start(worker::main, birth.cast(), self.settings().stack_size) } {
+            Ok(thread) => {
+                life.alive += 1;
+                life.seats[index] = Seat { state: TAKEN, thread: MaybeUninit::new(thread) };
+                if life.detached {
+                    // SAFETY: just started, neither joined nor detached.
+                    unsafe { thread.detach() };
+                }
+                Ok(())
+            }
+            Err(error) => {
+                // SAFETY: no thread has it.
+                drop(unsafe { Box::from_raw(birth) });
+                Err(error)
+            }
+        }
+    }
+
+    /// The lock under which a worker may retire; `None` while somebody is starting one.
+    pub(crate) fn starting(&self) -> Option<MutexGuard<'_, Life>> {
+        self.life.try_lock()
+    }
+
+    /// A searcher ends, unless that would leave work with no worker at all.
+    pub(crate) fn try_leave(&self) -> bool {
+        self.scheduler().leave(self);
+        if self.scheduler().spawned() != 0 || !self.has_work() {
+            return true;
+        }
+        let _life = self.life.lock();
+        self.scheduler().reserve(true, self);
+        false
+    }
+
+    /// The last thing a worker does with its executor.
+    pub(crate) fn worker_ended(&self, index: usize) {
+        let mut life = self.life.lock();
+        life.alive -= 1;
+        life.first_free = life.first_free.min(index);
+        life.seats[index].state = if life.detached { FREE } else { ENDED };
+        self.declare_end(life);
+    }
+
+    /// After shutdown, with no worker alive and no work left: the end.
+    fn declare_end(&self, mut life: MutexGuard<'_, Life>) {
+        if life.ended || life.alive != 0 || !self.scheduler().is_shut() || self.has_work() {
+            return;
+        }
+        life.ended = true;
+        drop(life);
+        self.slot().release_hooks();
+        // Release: joiners see all that workers did.
+        self.ended.store(1, Release);
+        futex::wake(&self.ended, u32::MAX);
+    }
+
+    /// An initializer failed: nothing is taken any more, and what is pending ends with TP_ERR_BROKEN.
+    pub(crate) fn break_down(&self) {
+        self.gate.fetch_or(BREAKS, AcqRel);
+        self.queue().shared.close(true);
+        self.drain(Doom::Broken);
+    }
+
+    fn drain(&self, doom: Doom) {
+        self.queue().drain(self, |entry: Entry| {
+            if let Job::Node(node) = entry.job() {
+                // SAFETY: the entry's reference is ours.
+                unsafe {
+                    match end_pending(node.as_ref(), doom.flags(), || ()) {
+                        true => release(node),
+                        false => self.queue().drop_dead(node),
+                    }
+                }
+            }
+        });
+    }
+
+    /// No new tasks. `cancel_futures`: what is pending is cancelled. `wait`: until every worker has ended.
+    pub fn shutdown(&self, wait: bool, cancel_futures: bool) -> Result<()> {
+        if self.is_foreign() {
+            return Err(FORKED);
+        }
+        self.gate.fetch_or(if cancel_futures { CLOSED | CANCELS } else { CLOSED }, AcqRel);
+        self.queue().shared.close(false);
+        if cancel_futures {
+            self.drain(Doom::Cancelled);
+        }
+        self.scheduler().shut();
+        // Where no worker ever lived, nobody else would.
+        self.declare_end(self.life.lock());
+        if wait {
+            self.join(Timeout::Forever)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// After shutdown: until every worker has ended.
+    pub fn join(&self, timeout: Timeout) -> Result<()> {
+        if self.is_foreign() {
+            return Err(FORKED);
+        }
+        if self.gate.load(Acquire) & CLOSED == 0 {
+            return Err(Error::new(Status::InvalidState, "the executor has not been shut down"));
+        }
+        if self.is_own_worker() {
+            return Err(DEADLOCK);
+        }
+        // Acquire: pairs with `declare_end`.
+        while self.ended.load(Acquire) == 0 {
+            if timeout.is_up() {
+                return Err(TIMEOUT);
+            }
+            futex::wait(&self.ended, 0, timeout.deadline());
+        }
+        self.life.lock().reap();
+        Ok(())
+    }
+
+    fn is_own_worker(&self) -> bool {
+        here(|here| here.worker().is_some_and(|worker| std::ptr::eq(worker.executor(), self)))
+    }
+
+    /// Shuts down, waits (not on an own worker), and gives the handle's reference up.
+    ///
+    /// # Safety
+    /// The handle is the caller's and is not used again, but by the executor's own tasks and callbacks.
+    pub unsafe fn free(handle: NonNull<Executor>) {
+        // SAFETY: this function's contract.
+        unsafe {
+            let executor = handle.as_ref();
+            if executor.is_foreign() {
+                return;
+            }
+            if executor.is_own_worker() {
+                return Executor::detach(handle);
+            }
+            let _ = executor.shutdown(true, false);
+            drop_raw(handle.as_ptr());
+        }
+    }
+
+    /// The same without waiting: the threads end by themselves.
+    ///
+    /// # Safety
+    /// As for `free`.
+    pub unsafe fn detach(handle: NonNull<Executor>) {
+        // SAFETY: this function's contract; seats that are not FREE hold a thread that nobody has joined.
+        unsafe {
+            let executor = handle.as_ref();
+            if executor.is_foreign() {
+                return;
+            }
+            {
+                let mut life = executor.life.lock();
+                life.detached = true;
+                for seat in life.seats.iter_mut().filter(|seat| seat.state != FREE) {
+                    seat.thread.assume_init().detach();
+                    seat.state = if seat.state == ENDED { FREE } else { TAKEN };
+                }
+            }
+            let _ = executor.shutdown(false, false);
+            drop_raw(handle.as_ptr());
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! The table of live executors: from the id in a node's state word to the executor. Used by `executor` (which gets a slot
+//! for its life), `task::extra` (unseen failures) and whoever has only a node (cancel, inline waits).
+//!
+//! A slot's memory is never freed, so a count in it can be looked at even when its executor may be going:
+//!
+//! * `references` keeps the executor's memory: its handle, each worker, each call that came by a node's id.
+//! * `hook_uses` keeps `unhandled_error` and its user data: the executor until its last worker has ended, and each
+//!   failure that nobody has seen (O3). At 0 `drop_user_data` runs.
+//! * `pins` keeps the slot: 1 for each of the two above that is not 0. At 0 the id may be used again.
+//!
+//! An id in a node is read only while the slot cannot have been reused: a pending task keeps its executor alive, an unseen
+//! failure its hooks. Otherwise ids of done futures may be stale, and nothing follows them.
+//!
+//! A forked child starts its own ids above all of its parent's: "is this handle the parent's?" is one comparison.
+
+use crate::executor::Executor;
+use crate::status::{Error, Result, Status};
+use crate::sys::fork_lock::ForkLock;
+use crate::task::state::ID_BITS;
+use crate::task::{DropFn, ErrorRecord, UnhandledFn};
+use crate::{alloc, current};
+use std::cell::UnsafeCell;
+use std::ffi::c_void;
+use std::ops::Deref;
+// std's atomics even under loom: this is static, and no model uses it.
+use std::sync::atomic::{fence, AtomicPtr, AtomicU32, Ordering::*};
+
+/// What an executor tells its user, and the user data for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Hooks {
+    pub(crate) unhandled_error: Option<UnhandledFn>,
+    pub(crate) user_data: *mut c_void,
+    pub(crate) drop_user_data: Option<DropFn>,
+}
+
+impl Hooks {
+    /// Whether a failure has to keep them alive.
+    pub(crate) fn matter(&self) -> bool {
+        self.unhandled_error.is_some() || self.drop_user_data.is_some()
+    }
+}
+
+pub(crate) struct Slot {
+    id: u32,
+    references: AtomicU32,
+    executor: AtomicPtr<Executor>,
+    hook_uses: AtomicU32,
+    hooks: UnsafeCell<Hooks>,
+    pins: AtomicU32,
+    next_free: UnsafeCell<Option<&'static Slot>>,
+}
+
+// SAFETY: `hooks` is written by the slot's new owner before anyone else knows the id, and read under `hook_uses`;
+// `next_free` is touched under the table's lock.
+unsafe impl Sync for Slot {}
+
+const BLOCK: usize = 64;
+const BLOCKS: usize = (1 << ID_BITS) / BLOCK;
+
+static TABLE: [AtomicPtr<Slot>; BLOCKS] = [const { AtomicPtr::new(std::ptr::null_mut()) }; BLOCKS];
+
+/// Ids below it belong to a parent process. Relaxed: changed only in a child's fork handler, by its only thread.
+static FIRST_OWN: AtomicU32 = AtomicU32::new(0);
+
+struct Ids {
+    /// The next id that was never used. 0 is nobody's.
+    next: u32,
+    free: Option<&'static Slot>,
+    /// Executors ever made, for default thread names.
+    made: u64,
+}
+
+static IDS: ForkLock<Ids> = ForkLock::new(Ids { next: 1, free: None, made: 0 });
+
+/// Whether the executor, or the future with that id, belongs to the process that this one was forked from.
+#[inline]
+pub(crate) fn is_foreign(id: u32) -> bool {
+    id < FIRST_OWN.load(Relaxed)
+}
+
+/// A slot for a new executor, with one use of its hooks and no reference yet; and the executor's number in this process.
+pub(crate) fn enter(hooks: Hooks) -> Result<(&'static Slot, u64)> {
+    let mut ids = IDS.lock();
+    crate::sys::fork::install()?;
+    let slot = match ids.free.take() {
+        Some(slot) => {
+            // SAFETY: we hold the lock.
+            ids.free = unsafe { *slot.next_free.get() };
+            slot
+        }
+        None => fresh(&mut ids)?,
+    };
+    let number = ids.made;
+    ids.made += 1;
+    // SAFETY: nobody knows this id now.
+    unsafe { *slot.hooks.get() = hooks };
+    // Relaxed: the slot becomes known to others by `publish`.
+    slot.hook_uses.store(1, Relaxed);
+    slot.pins.store(2, Relaxed);
+    Ok((slot, number))
+}
+
+/// The slot of an id that was never used.
+fn fresh(ids: &mut Ids) -> Result<&'static Slot> {
+    let id = ids.next;
+    let (block, index) = (id as usize / BLOCK, id as usize % BLOCK);
+    let Some(entry) = TABLE.get(block) else {
+        return Err(Error::new(Status::System, "too many executors are alive in this process"));
+    };
+    let mut slots = entry.load(Relaxed);
+    if slots.is_null() {
+        // SAFETY: zero is valid for every member: counts, null pointers, `None` functions and references.
+        let fresh = unsafe { alloc::try_zeroed_slice::<Slot>(BLOCK) }?;
+        slots = Box::leak(fresh).as_mut_ptr();
+        // Release: whoever follows an id of this block finds its slots.
+        entry.store(slots, Release);
+    }
+    ids.next += 1;
+    // SAFETY: inside the block; nobody knows this slot yet, so it may be written.
+    unsafe {
+        let slot = slots.add(index);
+        (*slot).id = id;
+        Ok(&*slot)
+    }
+}
+
+/// The executor with that id, kept alive for the caller; `None` if it is gone.
+///
+/// Whoever has a node must look at its state again afterwards: if it is still pending, this is its executor.
+pub(crate) fn acquire(id: u32) -> Option<ExecutorRef> {
+    let slots = TABLE.get(id as usize / BLOCK)?.load(Acquire);
+    if slots.is_null() || is_foreign(id) {
+        return None;
+    }
+    // SAFETY: a published block holds BLOCK slots for ever.
+    let slot = unsafe { &*slots.add(id as usize % BLOCK) };
+    // A count of 0 never rises again for this use of the slot. Acquire: we see the executor as its maker left it.
+    let mut seen = slot.references.load(Relaxed);
+    while seen != 0 {
+        match slot.references.compare_exchange_weak(seen, seen + 1, Acquire, Relaxed) {
+            Ok(_) => return Some(ExecutorRef(slot.executor.load(Relaxed))),
+            Err(now) => seen = now,
+        }
+    }
+    None
+}
+
+/// A counted reference to an executor's memory. It keeps no thread alive and no queue open.
+pub(crate) struct ExecutorRef(*const Executor);
+
+// SAFETY: Executor is Sync, and its reference count is atomic.
+unsafe impl Send for ExecutorRef {}
+
+impl ExecutorRef {
+    pub(crate) fn new(executor: &Executor) -> ExecutorRef {
+        // Relaxed: the caller's own reference keeps it.
+        executor.slot().references.fetch_add(1, Relaxed);
+        ExecutorRef(executor)
+    }
+}
+
+impl Deref for ExecutorRef {
+    type Target = Executor;
+    fn deref(&self) -> &Executor {
+        // SAFETY: we hold a reference.
+        unsafe { &*self.0 }
+    }
+}
+
+impl Drop for ExecutorRef {
+    fn drop(&mut self) {
+        // SAFETY: ours to give.
+        unsafe { drop_raw(self.0) };
+    }
+}
+
+/// Gives up a reference that somebody keeps as a plain pointer: a handle's, a worker's.
+///
+/// # Safety
+/// The caller owns a reference and does not use the pointer again.
+pub(crate) unsafe fn drop_raw(executor: *const Executor) {
+    // SAFETY: still referred to.
+    let slot = unsafe { (*executor).slot() };
+    // Release/Acquire: every use of the executor happens before its end.
+    if slot.references.fetch_sub(1, Release) == 1 {
+        fence(Acquire);
+        slot.executor.store(std::ptr::null_mut(), Relaxed);
+        // SAFETY: that was the last reference; executors are made by `alloc::try_box`.
+        drop(unsafe { Box::from_raw(executor.cast_mut()) });
+        slot.unpin();
+    }
+}
+
+impl Slot {
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Makes the executor known, with one reference: its handle's.
+    pub(crate) fn publish(&self, executor: *const Executor) {
+        self.executor.store(executor.cast_mut(), Relaxed);
+        // Release: pairs with the Acquire in `acquire`, which reads the pointer only after it has counted itself.
+        self.references.store(1, Release);
+    }
+
+    /// Takes back a slot whose executor was never published.
+    pub(crate) fn leave_unused(&self) {
+        self.unpin();
+        self.hook_uses.store(0, Relaxed);
+        self.unpin();
+    }
+
+    /// One more failure that nobody has seen. The caller runs a task of the executor, whose hooks are alive for that.
+    pub(crate) fn use_hooks(&self) {
+        // Relaxed: as for any reference count, the caller's own use keeps it.
+        self.hook_uses.fetch_add(1, Relaxed);
+    }
+
+    /// The user's function for failures that nobody saw; called outside of any task.
+    ///
+    /// # Safety
+    /// The caller has a use of the hooks, `record` is valid.
+    pub(crate) unsafe fn report(&self, record: *const ErrorRecord) {
+        // SAFETY: this function's contract.
+        let hooks = unsafe { *self.hooks.get() };
+        if let Some(report) = hooks.unhandled_error {
+            // SAFETY: the user's function with the user's data.
+            current::outside_task(|| unsafe { report(record, hooks.user_data) });
+        }
+    }
+
+    /// Gives a use of the hooks up; the last one frees the user data.
+    pub(crate) fn release_hooks(&self) {
+        // SAFETY: read before our use is given up.
+        let hooks = unsafe { *self.hooks.get() };
+        if self.hook_uses.fetch_sub(1, AcqRel) == 1 {
+            if let Some(drop) = hooks.drop_user_data {
+                // SAFETY: once, after every other use (AcqRel on the count).
+                current::outside_task(|| unsafe { drop(hooks.user_data) });
+            }
+            self.unpin();
+        }
+    }
+
+    fn unpin(&self) {
+        if self.pins.fetch_sub(1, AcqRel) == 1 && !is_foreign(self.id) {
+            let mut ids = IDS.lock();
+            // SAFETY: slots live for ever; we hold the table's lock, and nobody follows this id any more.
+            unsafe {
+                let slot: &'static Slot = &*std::ptr::from_ref(self);
+                *slot.next_free.get() = ids.free;
+                ids.free = Some(slot);
+            }
+        }
+    }
+}
+
+/// The slot of an id whose hooks somebody keeps.
+fn hooked_slot(id: u32) -> &'static Slot {
+    let slots = TABLE[id as usize / BLOCK].load(Acquire);
+    // SAFETY: an id with a use of its hooks has a slot.
+    unsafe { &*slots.add(id as usize % BLOCK) }
+}
+
+/// A failure goes unseen: reports it and gives its use of the hooks up.
+///
+/// # Safety
+/// The failure was HOOKED and not SEEN; `record` is valid.
+pub(crate) unsafe fn report_unseen(id: u32, record: *const ErrorRecord) {
+    let slot = hooked_slot(id);
+    // SAFETY: the failure's use of the hooks is the caller's.
+    unsafe { slot.report(record) };
+    slot.release_hooks();
+}
+
+/// A failure has been seen: it needs the hooks no longer. Called by whoever set SEEN, if HOOKED was set.
+pub(crate) fn forget_seen(id: u32) {
+    if !is_foreign(id) {
+        hooked_slot(id).release_hooks();
+    }
+}
+
+/// In a forked child: everything that exists belongs to the parent.
+pub(crate) fn abandon_all() {
+    // The table's lock is held over the fork; this thread is the only one.
+    FIRST_OWN.store(
+        IDS.peek(|ids| {
+            ids.free = None;
+            ids.next
+        }),
+        Relaxed,
+    );
+}
+
+pub(crate) fn lock_for_fork() {
+    IDS.lock_for_fork();
+}
+
+pub(crate) fn unlock_after_fork() {
+    IDS.unlock_after_fork();
+}

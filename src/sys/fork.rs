@@ -1,0 +1,61 @@
+//! fork: what a child must know. Called by `registry` (which executors are the parent's) and `worker`.
+//!
+//! `pthread_atfork` handlers take the process-wide locks before a fork and let them go after it, in both processes: what
+//! those locks guard is whole in the child. Locks that belong to one executor (queues, nodes) are not taken: handles of
+//! the parent are only looked at in the child, never locked. The child's handler also ends the calling thread's life as a
+//! worker, and moves the border between the parent's executors and the child's own (`registry::abandon_all`).
+
+use crate::status::{Error, Result};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// How many forks lie between this process and the one that loaded the library. Relaxed everywhere: it changes only in a
+/// child's handler, when the process has one thread.
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+static INSTALLED: AtomicU32 = AtomicU32::new(0);
+
+pub(crate) fn generation() -> u32 {
+    GENERATION.load(Ordering::Relaxed)
+}
+
+/// Installs the handlers, once per process (a child inherits them). Must have succeeded before the first executor exists.
+pub(crate) fn install() -> Result<()> {
+    // Acquire/Release: who sees it installed may rely on it. Two threads that race here install it under the registry's
+    // lock, which the caller holds.
+    if INSTALLED.load(Ordering::Acquire) != 0 {
+        return Ok(());
+    }
+    // SAFETY: the handlers are functions of this library, which is never unloaded (-z nodelete).
+    match unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) } {
+        0 => {
+            INSTALLED.store(1, Ordering::Release);
+            Ok(())
+        }
+        errno => Err(Error::os("the fork handlers could not be installed", errno)),
+    }
+}
+
+/// The order in which the process-wide locks are taken; the release order does not matter. No thread holds one of them
+/// while it takes another, nor while user code runs, so this cannot deadlock.
+unsafe extern "C" fn prepare() {
+    crate::registry::lock_for_fork();
+    crate::task::pool::lock_for_fork();
+    crate::deadlock::lock_for_fork();
+}
+
+unsafe extern "C" fn parent() {
+    release();
+}
+
+unsafe extern "C" fn child() {
+    GENERATION.fetch_add(1, Ordering::Relaxed);
+    crate::registry::abandon_all();
+    crate::current::forget_worker();
+    release();
+}
+
+fn release() {
+    crate::deadlock::unlock_after_fork();
+    crate::task::pool::unlock_after_fork();
+    crate::registry::unlock_after_fork();
+}

@@ -1,0 +1,13 @@
+//! What talks to the operating system, through libc: time, sleeping, threads, processors, fork.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "libtpexec sleeps on Linux futexes; src/sys/futex.rs and src/sys/cpus.rs are what a port has to provide"
+);
+
+pub(crate) mod clock;
+pub(crate) mod cpus;
+pub(crate) mod fork;
+pub(crate) mod fork_lock;
+pub(crate) mod futex;
+pub(crate) mod thread;

@@ -1,0 +1,110 @@
+//! Threads through pthread: start, join, detach, name, stack bounds. Called by `worker` and `executor`.
+
+use crate::status::{Error, Result};
+use std::ffi::{c_int, c_void, CStr};
+
+/// A started thread that nobody has joined or detached yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Thread(libc::pthread_t);
+
+// SAFETY: a pthread_t may be joined or detached from any thread; it is a plain identifier.
+unsafe impl Send for Thread {}
+
+impl Thread {
+    /// Starts `main(arg)` on a new thread, which inherits the caller's signal mask as every thread does. `stack_size` in
+    /// bytes; 0: the system's default.
+    ///
+    /// # Safety
+    /// `main(arg)` may be called on another thread.
+    pub(crate) unsafe fn start(
+        main: extern "C" fn(*mut c_void) -> *mut c_void,
+        arg: *mut c_void,
+        stack_size: usize,
+    ) -> Result<Thread> {
+        // SAFETY: the attribute object is initialised before use and destroyed after.
+        unsafe {
+            let mut attr = std::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
+            check(libc::pthread_attr_init(attr.as_mut_ptr()))?;
+            let mut rc = 0;
+            if stack_size != 0 {
+                rc = libc::pthread_attr_setstacksize(attr.as_mut_ptr(), round_up(stack_size));
+            }
+            let mut thread = std::mem::MaybeUninit::<libc::pthread_t>::uninit();
+            if rc == 0 {
+                rc = libc::pthread_create(thread.as_mut_ptr(), attr.as_ptr(), main, arg);
+            }
+            libc::pthread_attr_destroy(attr.as_mut_ptr());
+            check(rc)?;
+            Ok(Thread(thread.assume_init()))
+        }
+    }
+
+    /// Waits until the thread has ended.
+    ///
+    /// # Safety
+    /// Not joined or detached before, and not the calling thread.
+    pub(crate) unsafe fn join(self) {
+        // SAFETY: this function's contract.
+        unsafe { libc::pthread_join(self.0, std::ptr::null_mut()) };
+    }
+
+    /// Lets the thread's resources go by themselves when it ends.
+    ///
+    /// # Safety
+    /// Not joined or detached before.
+    pub(crate) unsafe fn detach(self) {
+        // SAFETY: this function's contract.
+        unsafe { libc::pthread_detach(self.0) };
+    }
+}
+
+/// Names the calling thread for the operating system. Linux takes 15 bytes.
+pub(crate) fn set_name(name: &CStr) {
+    // SAFETY: a NUL-terminated string of this process. A refused name is no reason to fail.
+    unsafe { libc::pthread_setname_np(libc::pthread_self(), name.as_ptr()) };
+}
+
+/// The lowest address of the calling thread's stack and its size in bytes; `None` where the system does not tell.
+pub(crate) fn stack() -> Option<(usize, usize)> {
+    // SAFETY: the attribute object is filled by getattr_np before it is read, and destroyed after.
+    unsafe {
+        let mut attr = std::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
+        if libc::pthread_getattr_np(libc::pthread_self(), attr.as_mut_ptr()) != 0 {
+            return None;
+        }
+        let mut base = std::ptr::null_mut();
+        let mut size = 0;
+        let rc = libc::pthread_attr_getstack(attr.as_ptr(), &mut base, &mut size);
+        libc::pthread_attr_destroy(attr.as_mut_ptr());
+        (rc == 0).then_some((base as usize, size))
+    }
+}
+
+/// The smallest stack that the system gives a thread.
+pub(crate) fn smallest_stack() -> usize {
+    libc::PTHREAD_STACK_MIN
+}
+
+/// The calling thread's errno.
+pub(crate) fn errno() -> c_int {
+    // SAFETY: the location is the calling thread's own.
+    unsafe { *libc::__errno_location() }
+}
+
+/// Ends the process at once: no handlers, no flushing.
+pub(crate) fn exit_now() -> ! {
+    // SAFETY: _exit may be called anywhere.
+    unsafe { libc::_exit(0) }
+}
+
+fn round_up(bytes: usize) -> usize {
+    const PAGE: usize = 4096;
+    bytes.checked_add(PAGE - 1).map_or(bytes, |b| b & !(PAGE - 1))
+}
+
+fn check(rc: c_int) -> Result<()> {
+    match rc {
+        0 => Ok(()),
+        errno => Err(Error::os("the system could not start a thread", errno)),
+    }
+}

@@ -1,0 +1,200 @@
+//! Chunks: where node memory comes from and goes back to. Called by `task::pool`, under its depot's lock.
+
+use super::node::Node;
+use super::pool::{Free, CHAIN};
+use crate::status::{Result, NO_MEMORY};
+use std::mem::size_of;
+
+const CHUNK: usize = 2 << 20;
+/// Nodes in a chunk; the first slots are its header.
+const NODES: usize = CHUNK / size_of::<Node>() - HEADER_SLOTS;
+const HEADER_SLOTS: usize = size_of::<Header>().div_ceil(size_of::<Node>());
+/// Free nodes that trimming leaves with the process: 32 MiB.
+pub(super) const NODES_KEPT: usize = (32 << 20) / size_of::<Node>();
+
+/// The beginning of a chunk.
+struct Header {
+    /// All chunks, newest first.
+    next: *mut Header,
+    /// Chunks without pages, to be carved again.
+    next_empty: *mut Header,
+    /// While trimming: how many of its nodes are in the depot.
+    free: usize,
+}
+
+pub(super) struct Chunks {
+    all: *mut Header,
+    empty: *mut Header,
+    /// What is left to carve of the current chunk.
+    next: *mut Node,
+    left: usize,
+}
+
+impl Chunks {
+    pub(super) const fn new() -> Chunks {
+        const NONE: *mut Header = std::ptr::null_mut();
+        Chunks { all: NONE, empty: NONE, next: std::ptr::null_mut(), left: 0 }
+    }
+
+    /// A chain of fresh nodes, with its length.
+    pub(super) fn carve(&mut self) -> Result<(*mut Free, usize)> {
+        if self.left == 0 {
+            let chunk = self.chunk()?;
+            self.next = chunk.cast::<Node>().wrapping_add(HEADER_SLOTS);
+            self.left = NODES;
+        }
+        let len = self.left.min(CHAIN);
+        let first = self.next.cast::<Free>();
+        for i in 0..len {
+            let block = self.next.wrapping_add(i).cast::<Free>();
+            let next = if i + 1 < len { self.next.wrapping_add(i + 1).cast() } else { std::ptr::null_mut() };
+            // SAFETY: inside the chunk, not handed out.
+            unsafe { block.write(Free { next, next_chain: std::ptr::null_mut() }) };
+        }
+        self.next = self.next.wrapping_add(len);
+        self.left -= len;
+        Ok((first, len))
+    }
+
+    /// A chunk of which every node is to be carved.
+    fn chunk(&mut self) -> Result<*mut Header> {
+        if !self.empty.is_null() {
+            let chunk = self.empty;
+            // SAFETY: headers keep their pages.
+            self.empty = unsafe { (*chunk).next_empty };
+            return Ok(chunk);
+        }
+        let chunk = map_aligned()?.cast::<Header>();
+        let advice = if self.all.is_null() { libc::MADV_NOHUGEPAGE } else { libc::MADV_HUGEPAGE };
+        // SAFETY: the mapping is fresh and CHUNK bytes long; advice may be refused without harm.
+        unsafe {
+            libc::madvise(chunk.cast(), CHUNK, advice);
+            chunk.write(Header { next: self.all, next_empty: std::ptr::null_mut(), free: 0 });
+        }
+        self.all = chunk;
+        Ok(chunk)
+    }
+
+    /// Drops the pages of chunks that are wholly in the depot, but for NODES_KEPT; returns the chains that stay.
+    ///
+    /// # Safety
+    /// `chains` are lists of free nodes of these chunks, `nodes` of them.
+    pub(super) unsafe fn give_back(&mut self, chains: *mut Free, nodes: usize) -> (*mut Free, usize) {
+        // SAFETY: this function's contract; headers are valid for the process's life.
+        unsafe {
+            self.each_chunk(|chunk| (*chunk).free = 0);
+            each_node(chains, |node| (*header(node)).free += 1);
+            let mut left = nodes;
+            let mut empty = self.empty;
+            self.each_chunk(|chunk| {
+                // The chunk that is being carved never counts NODES, since its rest was not in any list.
+                if (*chunk).free == NODES && left.saturating_sub(NODES) >= NODES_KEPT {
+                    left -= NODES;
+                    (*chunk).next_empty = empty;
+                    empty = chunk;
+                } else {
+                    (*chunk).free = 0;
+                }
+            });
+            let kept = rebuild(chains);
+            let mut chunk = empty;
+            while chunk != self.empty {
+                // The header's page stays. DONTNEED keeps the mapping: these addresses remain ours.
+                const PAGE: usize = 4096;
+                libc::madvise(chunk.cast::<u8>().add(PAGE).cast(), CHUNK - PAGE, libc::MADV_DONTNEED);
+                (*chunk).free = 0;
+                chunk = (*chunk).next_empty;
+            }
+            self.empty = empty;
+            (kept, left)
+        }
+    }
+
+    /// # Safety
+    /// Headers are valid.
+    unsafe fn each_chunk(&self, mut visit: impl FnMut(*mut Header)) {
+        let mut chunk = self.all;
+        while !chunk.is_null() {
+            visit(chunk);
+            // SAFETY: this function's contract.
+            chunk = unsafe { (*chunk).next };
+        }
+    }
+}
+
+fn header(node: *mut Free) -> *mut Header {
+    node.map_addr(|address| address & !(CHUNK - 1)).cast()
+}
+
+/// Visits every node of every chain; the visitor may overwrite it.
+///
+/// # Safety
+/// Well-formed chains.
+unsafe fn each_node(mut chain: *mut Free, mut visit: impl FnMut(*mut Free)) {
+    while !chain.is_null() {
+        // SAFETY: this function's contract; links are read before the visit.
+        unsafe {
+            let next_chain = (*chain).next_chain;
+            let mut node = chain;
+            while !node.is_null() {
+                let next = (*node).next;
+                visit(node);
+                node = next;
+            }
+            chain = next_chain;
+        }
+    }
+}
+
+/// New chains of the nodes whose chunk is not marked to go (`free` is 0 in those that stay).
+///
+/// # Safety
+/// Well-formed chains.
+unsafe fn rebuild(chains: *mut Free) -> *mut Free {
+    let (mut done, mut current, mut len) = (std::ptr::null_mut::<Free>(), std::ptr::null_mut::<Free>(), 0);
+    // SAFETY: nodes are free memory that this function alone links.
+    unsafe {
+        each_node(chains, |node| {
+            if (*header(node)).free != 0 {
+                return;
+            }
+            (*node).next = current;
+            current = node;
+            len += 1;
+            if len == CHAIN {
+                (*current).next_chain = done;
+                (done, current, len) = (current, std::ptr::null_mut(), 0);
+            }
+        });
+        if !current.is_null() {
+            (*current).next_chain = done;
+            done = current;
+        }
+    }
+    done
+}
+
+/// CHUNK bytes at a multiple of CHUNK.
+fn map_aligned() -> Result<*mut u8> {
+    // SAFETY: an anonymous mapping of twice the size, of which the ends are given back; nobody knows these addresses yet.
+    unsafe {
+        let start = libc::mmap(
+            std::ptr::null_mut(),
+            2 * CHUNK,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+            -1,
+            0,
+        );
+        if start == libc::MAP_FAILED {
+            return Err(NO_MEMORY);
+        }
+        let aligned = start.map_addr(|address| address.next_multiple_of(CHUNK));
+        let before = aligned.addr() - start.addr();
+        if before != 0 {
+            libc::munmap(start, before);
+        }
+        libc::munmap(aligned.cast::<u8>().add(CHUNK).cast(), CHUNK - before);
+        Ok(aligned.cast())
+    }
+}

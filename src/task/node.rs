@@ -1,0 +1,517 @@
+//! The node: a task and its future in one block of 32 bytes, half a cache line. Made by `executor`, run by `worker`,
+//! ended here, followed up by `completion`.
+//!
+//! # Who may touch what
+//!
+//! | field       | while PENDING          | while RUNNING                      | when done                              |
+//! |-------------|------------------------|------------------------------------|----------------------------------------|
+//! | `state`     | everyone, atomically   | everyone, atomically               | everyone, atomically                   |
+//! | `func`      | read: who claims       | the runner                         | read: everyone with a reference        |
+//! | `value`     | argument; who claims   | the runner (wait graph: `BLOCKED`) | result; read: everyone with a reference |
+//! | `observers` | holder of `LOCKED`     | holder of `LOCKED`                 | the author of the transition to done   |
+//!
+//! # Proof sketch: completion against everything else
+//!
+//! * *One winner.* Leaving PENDING, and leaving RUNNING, is a CAS on the whole word whose expected value has that state; so
+//!   claim, cancel and fail_pending exclude each other, and the winner alone runs or ends the task.
+//! * *Results are seen.* The author writes `func` and `value` before the CAS to done (Release); readers load the word with
+//!   Acquire and read only when it says done.
+//! * *No observer is lost or notified twice.* A record gets on the list only under `LOCKED`, taken by a CAS that expects a
+//!   state that is not done. The CAS to done expects `LOCKED` clear, and Acquires the last unlock. So each record is either
+//!   on the list that the author finds, or its adder sees done and acts itself; after done nobody locks again.
+//! * *No waiter sleeps on.* A waiter sets `WAITERS` by a CAS that expects not-done and sleeps only while the low half is
+//!   what it saw; the CAS to done changes the low half and, having read `WAITERS` in the value it replaced, wakes.
+//! * *Memory.* After the CAS to done, an author that gave its reference up in it touches the node no more: it only wakes by
+//!   address. Node memory stays mapped, and who sleeps there by then looks again (see `sys::futex`).
+
+use super::extra::{ErrorRecord, Extra, Failure};
+use super::observer::{List, Observer};
+use super::state::*;
+use super::{DropFn, TaskFn};
+use crate::sync::{fence, AtomicU64, Backoff, Ordering::*, UnsafeCell};
+use crate::sys::clock::Deadline;
+use crate::sys::futex;
+use std::ffi::c_void;
+use std::ptr::NonNull;
+
+/// See the module. C sees a `tp_future*`.
+#[repr(C)]
+pub struct Node {
+    state: AtomicU64,
+    /// The function, or an [`Extra`] (EXTRA). When done and FAILED without EXTRA: a [`Failure`].
+    func: UnsafeCell<*mut ()>,
+    /// The argument, later the result.
+    value: UnsafeCell<*mut c_void>,
+    observers: UnsafeCell<*mut Observer>,
+}
+
+#[cfg(not(loom))]
+const _: () = assert!(std::mem::size_of::<Node>() == 32);
+
+// SAFETY: the table in the module's text says who touches which field when; the user's pointers are theirs to share.
+unsafe impl Send for Node {}
+// SAFETY: as above.
+unsafe impl Sync for Node {}
+
+/// What the author of a transition to done has to do next.
+pub(crate) struct Ended {
+    /// To be notified, in the end by [`crate::completion`].
+    pub(crate) observers: List,
+    /// The reference that was given up with the transition was the last one: the node is the author's to destroy.
+    pub(crate) last: bool,
+}
+
+/// What becomes of the reference that the author of `finish` holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reference {
+    /// The author keeps it.
+    Keep,
+    /// Given up with the transition, unless there are observers: then it is the author's until they have been notified.
+    GiveUp,
+}
+
+/// Whether an observer got onto the list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Added {
+    Registered,
+    /// The task is done: the adder acts itself.
+    AlreadyDone,
+}
+
+/// How a task ended, for whoever asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Outcome {
+    Value(*mut c_void),
+    Failed,
+    Broken,
+    Cancelled,
+    Taken,
+}
+
+/// What a task's function left behind.
+pub(crate) enum Product {
+    Value(*mut c_void),
+    /// It failed; the value it returned is kept too, since drop_result is due for it.
+    Failure {
+        value: *mut c_void,
+        record: NonNull<Failure>,
+        hooked: bool,
+    },
+    /// It failed, and there was no memory to say more than its code.
+    BareFailure {
+        code: i32,
+        hooked: bool,
+    },
+}
+
+impl Node {
+    /// A pending task. `extra` replaces `func` where the task has hooks.
+    pub(crate) fn new(id: u32, func: TaskFn, extra: Option<NonNull<Extra>>, arg: *mut c_void, word: u64) -> Node {
+        let (what, flag) = match extra {
+            None => (func as *mut (), 0),
+            Some(extra) => (extra.as_ptr().cast(), EXTRA),
+        };
+        Node {
+            state: AtomicU64::new(word | flag | (u64::from(id) << ID_SHIFT) | PENDING),
+            func: UnsafeCell::new(what),
+            value: UnsafeCell::new(arg),
+            observers: UnsafeCell::new(std::ptr::null_mut()),
+        }
+    }
+
+    /// The state word. Acquire: whoever sees done sees all that led to it.
+    #[inline]
+    pub(crate) fn word(&self) -> u64 {
+        self.state.load(Acquire)
+    }
+
+    pub(crate) fn executor_id(&self) -> u32 {
+        // Relaxed: the id never changes.
+        executor_id(self.state.load(Relaxed))
+    }
+
+    pub fn state(&self) -> State {
+        State::of(self.word())
+    }
+
+    /// PENDING → RUNNING. True: the caller is the runner.
+    #[inline]
+    pub(crate) fn claim(&self) -> bool {
+        let mut seen = self.state.load(Acquire);
+        loop {
+            if seen & STATE != PENDING {
+                return false;
+            }
+            if references(seen) == 1 {
+                // Only the runner's own reference is left, so nobody else can change the word. Acquire above: what the
+                // former holders did to the node happens before we run it.
+                self.state.store(seen | RUNNING, Relaxed);
+                return true;
+            }
+            // Acquire: pairs with the Release of whoever wrote the fields last (the submitter, through the queue or
+            // through the user's own hand-over of the future).
+            // Acquire on failure too: the new value may say that the other references are gone, see above.
+            match self.state.compare_exchange_weak(seen, seen | RUNNING, Acquire, Acquire) {
+                Ok(_) => return true,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// The function and argument of a task.
+    ///
+    /// # Safety
+    /// The caller claimed the task and has not written `value` yet, or ended it while pending.
+    #[inline]
+    pub(crate) unsafe fn call(&self) -> (TaskFn, *mut c_void, Option<DropFn>) {
+        // Relaxed: EXTRA never changes.
+        let extra = self.state.load(Relaxed) & EXTRA != 0;
+        // SAFETY: `func` is what EXTRA says; see the table for why it is ours to read.
+        unsafe {
+            let func = self.func.with(|f| *f);
+            let arg = self.value.with(|v| *v);
+            if extra {
+                let extra = &*func.cast::<Extra>();
+                (extra.func, arg, extra.drop_arg)
+            } else {
+                (std::mem::transmute::<*mut (), TaskFn>(func), arg, None)
+            }
+        }
+    }
+
+    /// RUNNING → FINISHED.
+    ///
+    /// # Safety
+    /// The caller claimed the task. With [`Reference::GiveUp`] it owns a reference, and after the call it has none unless
+    /// the answer has observers or is the last.
+    #[inline]
+    pub(crate) unsafe fn finish(&self, product: Product, reference: Reference) -> Ended {
+        let mut flags = FINISHED;
+        let value = match product {
+            Product::Value(value) => value,
+            Product::Failure { value, record, hooked } => {
+                flags |= FAILED | if hooked { HOOKED } else { 0 };
+                // SAFETY: we are the runner, so `func` is ours; an Extra there lives as long as the node.
+                unsafe {
+                    if self.state.load(Relaxed) & EXTRA != 0 {
+                        (*self.func.with(|f| *f).cast::<Extra>()).failure = record.as_ptr();
+                    } else {
+                        self.func.with_mut(|f| *f = record.as_ptr().cast());
+                    }
+                }
+                value
+            }
+            // SAFETY: the same contract.
+            Product::BareFailure { code, hooked } => return unsafe { self.finish_in_place(code, hooked, reference) },
+        };
+        // SAFETY: we are the runner, so `value` is ours until the word says done.
+        self.value.with_mut(|v| unsafe { *v = value });
+        self.end(|word| word & STATE == RUNNING, flags, reference).expect("the runner alone ends a running task")
+    }
+
+    /// PENDING → CANCELLED or FINISHED | BROKEN; `None` when the task is no longer pending.
+    pub(crate) fn end_pending(&self, flags: u64) -> Option<Ended> {
+        self.end(|word| word & STATE == PENDING, flags, Reference::Keep)
+    }
+
+    /// The transition to done: one CAS, then the wake-up.
+    #[inline]
+    fn end(&self, may: impl Fn(u64) -> bool, flags: u64, reference: Reference) -> Option<Ended> {
+        let sleepers = futex::low_half(&self.state);
+        let mut backoff = Backoff::new();
+        let mut seen = self.state.load(Acquire);
+        loop {
+            if !may(seen) {
+                return None;
+            }
+            if seen & LOCKED != 0 {
+                backoff.pause();
+                seen = self.state.load(Acquire);
+                continue;
+            }
+            let give_up = reference == Reference::GiveUp && seen & OBSERVERS == 0;
+            let last = give_up && references(seen) == 1;
+            let done = (seen & !(STATE | WAITERS)) | flags;
+            if last {
+                // Nobody else has a reference, so nobody waits, looks or registers.
+                self.state.store(done, Relaxed);
+                return Some(Ended { observers: List::EMPTY, last });
+            }
+            let done = if give_up { done - REF } else { done };
+            // Release: results are seen by whoever sees done. Acquire: we see the records that were added, and, should the
+            // last other reference have gone, what its holder did.
+            match self.state.compare_exchange_weak(seen, done, AcqRel, Acquire) {
+                Ok(_) => break,
+                Err(now) => seen = now,
+            }
+        }
+        let observers = match seen & OBSERVERS {
+            0 => List::EMPTY,
+            // SAFETY: with observers the caller's reference still stands, and since the word says done the list is ours.
+            _ => self.observers.with(|o| unsafe { List::from_raw(*o) }),
+        };
+        if seen & WAITERS != 0 {
+            futex::wake_all_at(sleepers);
+        }
+        Some(Ended { observers, last: false })
+    }
+
+    /// RUNNING → FINISHED with the failure's record in `func`, `value` and `observers`, which lie side by side and have its
+    /// shape when there was no memory for a separate one. The list's lock is held until the word says done, so that
+    /// nobody uses `observers` as a list again.
+    ///
+    /// # Safety
+    /// As for [`Node::finish`].
+    #[cold]
+    unsafe fn finish_in_place(&self, code: i32, hooked: bool, reference: Reference) -> Ended {
+        let (sleepers, hooked) = (futex::low_half(&self.state), if hooked { HOOKED } else { 0 });
+        let locked = self.lock_list().expect("a running task is not done");
+        // SAFETY: the runner owns func and value, the lock's holder the list.
+        let observers = unsafe {
+            let extra = self.state.load(Relaxed) & EXTRA != 0;
+            let observers = List::from_raw(self.observers.with(|o| *o));
+            let ErrorRecord { message, payload, .. } = ErrorRecord::bare(code);
+            if extra {
+                (*self.func.with(|f| *f).cast::<Extra>()).bare = ErrorRecord::bare(code);
+            } else {
+                self.func.with_mut(|f| f.cast::<[u32; 2]>().write([code as u32, 0]));
+                self.value.with_mut(|v| *v = message.cast_mut().cast());
+                self.observers.with_mut(|o| *o = payload.cast());
+            }
+            observers
+        };
+        let mut seen = locked;
+        let give_up = reference == Reference::GiveUp && observers.is_empty();
+        loop {
+            let done = (seen & !(STATE | WAITERS | LOCKED)) | FINISHED | FAILED | IN_PLACE | hooked;
+            let done = if give_up { done - REF } else { done };
+            // Orderings as in `end`.
+            match self.state.compare_exchange_weak(seen, done, AcqRel, Acquire) {
+                Ok(_) => break,
+                Err(now) => seen = now,
+            }
+        }
+        if seen & WAITERS != 0 {
+            futex::wake_all_at(sleepers);
+        }
+        Ended { observers, last: give_up && references(seen) == 1 }
+    }
+
+    /// How a done task ended; `None` when it is not done. Marks a failure as seen, if `see` says so.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        let word = self.word();
+        match word & STATE {
+            CANCELLED => Some(Outcome::Cancelled),
+            FINISHED if word & BROKEN != 0 => Some(Outcome::Broken),
+            FINISHED if word & FAILED != 0 => Some(Outcome::Failed),
+            FINISHED if word & TAKEN != 0 => Some(Outcome::Taken),
+            // SAFETY: done (read with Acquire), so `value` is the result and no longer written.
+            FINISHED => Some(Outcome::Value(self.value.with(|v| unsafe { *v }))),
+            _ => None,
+        }
+    }
+
+    /// Sets TAKEN on a task that succeeded: true for exactly one caller.
+    pub(crate) fn mark_taken(&self) -> bool {
+        // AcqRel: the winner's use of the result comes after every earlier reader's look at the word.
+        self.state.fetch_or(TAKEN, AcqRel) & TAKEN == 0
+    }
+
+    /// Sets SEEN on a failed task; the word as it was tells whether the caller was the first.
+    pub(crate) fn mark_seen(&self) -> u64 {
+        if self.word() & SEEN != 0 {
+            return self.word();
+        }
+        self.state.fetch_or(SEEN, AcqRel)
+    }
+
+    /// Asks the running task to stop early.
+    pub(crate) fn mark_stop(&self) {
+        let mut seen = self.state.load(Relaxed);
+        // Relaxed: a request carries no data.
+        while seen & STATE == RUNNING && seen & STOP == 0 {
+            match self.state.compare_exchange_weak(seen, seen | STOP, Relaxed, Relaxed) {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// What the task reported.
+    ///
+    /// # Safety
+    /// The task is done and FAILED, seen with Acquire.
+    pub(crate) unsafe fn error_record(&self) -> *const ErrorRecord {
+        let word = self.state.load(Relaxed);
+        // SAFETY: the flags say what `func` is; nothing of it changes any more.
+        unsafe {
+            let func = self.func.with(|f| *f);
+            match (word & EXTRA != 0, word & IN_PLACE != 0) {
+                (true, true) => &raw const (*func.cast::<Extra>()).bare,
+                (true, false) => &raw const (*(*func.cast::<Extra>()).failure).record,
+                (false, true) => self.record_in_place(),
+                (false, false) => &raw const (*func.cast::<Failure>()).record,
+            }
+        }
+    }
+
+    /// The three fields behind the state word, as the record that `finish_in_place` made of them.
+    fn record_in_place(&self) -> *const ErrorRecord {
+        #[cfg(not(loom))]
+        const _: () = assert!(
+            std::mem::offset_of!(Node, value) - std::mem::offset_of!(Node, func)
+                == std::mem::offset_of!(ErrorRecord, message)
+                && std::mem::offset_of!(Node, observers) - std::mem::offset_of!(Node, func)
+                    == std::mem::offset_of!(ErrorRecord, payload)
+        );
+        #[cfg(not(loom))]
+        return std::ptr::from_ref(self).wrapping_byte_add(std::mem::offset_of!(Node, func)).cast();
+        #[cfg(loom)] // Cells are apart there; the code is all that the model reads.
+        self.func.with(|f| f.cast())
+    }
+
+    /// The parts that a node which nobody refers to any more has to let go of.
+    ///
+    /// # Safety
+    /// The caller is the last holder, and the node is not used again but to free its memory.
+    pub(crate) unsafe fn take_apart(&self) -> (u64, *mut (), *mut c_void) {
+        let word = self.state.load(Relaxed);
+        // SAFETY: nobody else has a reference.
+        unsafe { (word, self.func.with(|f| *f), self.value.with(|v| *v)) }
+    }
+
+    /// Takes the list's lock bit; `None` when the task is done. Returns the word with the bit set.
+    fn lock_list(&self) -> Option<u64> {
+        let mut backoff = Backoff::new();
+        let mut seen = self.state.load(Acquire);
+        loop {
+            if is_done(seen) {
+                return None;
+            }
+            if seen & LOCKED != 0 {
+                backoff.pause();
+                seen = self.state.load(Acquire);
+                continue;
+            }
+            let locked = seen | LOCKED | OBSERVERS;
+            // Acquire: pairs with the last unlock.
+            match self.state.compare_exchange_weak(seen, locked, Acquire, Acquire) {
+                Ok(_) => return Some(locked),
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    fn unlock_list(&self) {
+        // Release: the next holder, or the author of the transition to done, sees the list as we leave it.
+        self.state.fetch_and(!LOCKED, Release);
+    }
+
+    /// Puts a record on the list, unless the task is done.
+    ///
+    /// # Safety
+    /// `record` stays valid until it is notified or taken back.
+    pub(crate) unsafe fn add_observer(&self, record: *mut Observer) -> Added {
+        if self.lock_list().is_none() {
+            return Added::AlreadyDone;
+        }
+        // SAFETY: we hold the lock bit.
+        self.observers.with_mut(|head| unsafe { List::push(&mut *head, record) });
+        self.unlock_list();
+        Added::Registered
+    }
+
+    /// Takes a record back. False: its notification has begun or is bound to come.
+    ///
+    /// # Safety
+    /// `record` was registered here.
+    pub(crate) unsafe fn remove_observer(&self, record: *mut Observer) -> bool {
+        if self.lock_list().is_none() {
+            return false;
+        }
+        // SAFETY: we hold the lock bit.
+        let found = self.observers.with_mut(|head| unsafe { List::unlink(&mut *head, record) });
+        self.unlock_list();
+        found
+    }
+
+    /// Sleeps until the task is done or the time is up. True: done.
+    pub(crate) fn sleep_until_done(&self, deadline: Option<Deadline>) -> bool {
+        let mut seen = self.state.load(Acquire);
+        loop {
+            if is_done(seen) {
+                return true;
+            }
+            if seen & WAITERS == 0 {
+                // Relaxed on success: we publish nothing; the kernel (or loom's stand-in) compares the word again.
+                match self.state.compare_exchange_weak(seen, seen | WAITERS, Relaxed, Acquire) {
+                    Ok(_) => seen |= WAITERS,
+                    Err(now) => seen = now,
+                }
+                continue;
+            }
+            let woken = futex::wait_low_half(&self.state, seen as u32, deadline);
+            seen = self.state.load(Acquire);
+            if woken == futex::Woken::TimedOut {
+                return is_done(seen);
+            }
+        }
+    }
+
+    /// Sets or clears BLOCKED and with it what `value` means; under the wait graph's lock, by the runner.
+    ///
+    /// # Safety
+    /// The caller runs this task, has read the argument, holds the graph's lock.
+    pub(crate) unsafe fn set_blocked(&self, record: *mut c_void) {
+        if record.is_null() {
+            // Relaxed: only read under the graph's lock.
+            self.state.fetch_and(!BLOCKED, Relaxed);
+            return;
+        }
+        // SAFETY: `value` belongs to the runner.
+        self.value.with_mut(|v| unsafe { *v = record });
+        self.state.fetch_or(BLOCKED, Relaxed);
+    }
+
+    /// The record of the thread that runs this task, if that thread is blocked.
+    ///
+    /// # Safety
+    /// The caller holds the graph's lock; `self` is a node that somebody has a reference to.
+    pub(crate) unsafe fn blocked_record(&self) -> *mut c_void {
+        let word = self.state.load(Acquire);
+        if word & STATE == RUNNING && word & BLOCKED != 0 {
+            // SAFETY: BLOCKED cannot be cleared while the lock is held, so `value` is the record.
+            self.value.with(|v| unsafe { *v })
+        } else {
+            std::ptr::null_mut()
+        }
+    }
+
+    /// One more reference.
+    #[inline]
+    pub(crate) fn add_reference(&self) {
+        // Relaxed: whoever adds has one already, so the node cannot go; the new holder is told by other means.
+        self.state.fetch_add(REF, Relaxed);
+    }
+
+    /// Gives a reference up. True: it was the last, the node is the caller's to destroy.
+    #[inline]
+    pub(crate) fn drop_reference(&self) -> bool {
+        // If ours is the only one, nobody can add to it: no need to write. Acquire: see below.
+        if references(self.state.load(Acquire)) == 1 {
+            return true;
+        }
+        // Release: what this holder did happens before the node's end; the Acquire fence is the other half.
+        if references(self.state.fetch_sub(REF, Release)) == 1 {
+            fence(Acquire);
+            return true;
+        }
+        false
+    }
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Node({:?})", Decoded(self.word()))
+    }
+}

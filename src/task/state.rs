@@ -1,0 +1,149 @@
+//! The state word: one `AtomicU64` per node that says everything about a task that two threads may have to agree on.
+//!
+//! ```text
+//! 63            32 31                15 14 13 12 11 10  9  8  7  6  5  4  3  2 1 0
+//! [   references  ][   executor's id  ][                 flags               ][ st ]
+//! ```
+//!
+//! The low half is also the word on which waiters sleep; counting references in the high half never disturbs them.
+//!
+//! Legal transitions of the two state bits (a done state never changes):
+//!
+//! ```text
+//! PENDING ──claim──► RUNNING ──finish──► FINISHED
+//!    ├──────────────cancel─────────────► CANCELLED
+//!    └───────────fail_pending──────────► FINISHED | BROKEN
+//! ```
+//!
+//! * claim: by the worker that took the queue's entry, or by a worker that waits for the task and runs it inline.
+//! * finish: by whoever claimed.
+//! * cancel: by anyone who holds a reference; it races with claim, and exactly one CAS wins (C3).
+//! * fail_pending: by the worker whose initializer failed, for what is still queued.
+
+/// The two state bits.
+pub(crate) const STATE: u64 = 0b11;
+pub(crate) const PENDING: u64 = 0;
+pub(crate) const RUNNING: u64 = 1;
+pub(crate) const CANCELLED: u64 = 2;
+pub(crate) const FINISHED: u64 = 3;
+/// Set in both done states and in no other.
+pub(crate) const DONE: u64 = 0b10;
+
+/// A thread sleeps, or is about to, on the low half. Set by waiters while not done; cleared by the transition to done,
+/// whose author then wakes them all. A waiter that gave up leaves it set: one wake-up too many, no harm.
+pub(crate) const WAITERS: u64 = 1 << 2;
+/// The list of observers may not be empty. Set with LOCKED by who adds; never cleared. While it is clear, the transition to
+/// done need not look at the list.
+pub(crate) const OBSERVERS: u64 = 1 << 3;
+/// The list of observers is being changed: a lock bit, held for a few instructions, never over user code. Only while not
+/// done: the transition to done waits for it, and from then on the list belongs to the author of that transition.
+pub(crate) const LOCKED: u64 = 1 << 4;
+/// The task reported an error. Set with FINISHED.
+pub(crate) const FAILED: u64 = 1 << 5;
+/// The executor broke before the task could run. Set with FINISHED.
+pub(crate) const BROKEN: u64 = 1 << 6;
+/// `func` holds an `Extra` rather than the function. Set when the node is made.
+pub(crate) const EXTRA: u64 = 1 << 7;
+/// The result has been handed out by take. Set once, by a CAS, while FINISHED.
+pub(crate) const TAKEN: u64 = 1 << 8;
+/// Somebody asked the running task to stop early. Set while RUNNING.
+pub(crate) const STOP: u64 = 1 << 9;
+/// Somebody has seen that the task failed, so nobody needs to be told by `unhandled_error`. Set while FAILED.
+pub(crate) const SEEN: u64 = 1 << 10;
+/// The thread that runs this task is registered in the wait graph; `value` holds its record. Set and cleared by that
+/// thread, under the graph's lock, while RUNNING.
+pub(crate) const BLOCKED: u64 = 1 << 11;
+/// Nobody was ever given a future for this task (fire and forget with hooks). Set when the node is made.
+pub(crate) const ANONYMOUS: u64 = 1 << 12;
+/// This unseen failure keeps the executor's hooks alive. Set with FAILED; ends with SEEN or with the node.
+pub(crate) const HOOKED: u64 = 1 << 13;
+/// There was no memory for the failure's record: it lies in the node's own fields. Set with FAILED.
+pub(crate) const IN_PLACE: u64 = 1 << 14;
+
+pub(crate) const ID_SHIFT: u32 = 15;
+pub(crate) const ID_BITS: u32 = 17;
+
+/// One reference.
+pub(crate) const REF: u64 = 1 << 32;
+
+pub(crate) const fn references(word: u64) -> u64 {
+    word >> 32
+}
+
+pub(crate) const fn executor_id(word: u64) -> u32 {
+    (word as u32) >> ID_SHIFT
+}
+
+pub(crate) const fn is_done(word: u64) -> bool {
+    word & DONE != 0
+}
+
+/// The state as the ABI names it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    Pending,
+    Running,
+    Cancelled,
+    Finished,
+}
+
+impl State {
+    pub(crate) const fn of(word: u64) -> State {
+        match word & STATE {
+            PENDING => State::Pending,
+            RUNNING => State::Running,
+            CANCELLED => State::Cancelled,
+            _ => State::Finished,
+        }
+    }
+}
+
+/// The word, decoded: for people who debug.
+pub(crate) struct Decoded(pub(crate) u64);
+
+impl std::fmt::Debug for Decoded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const FLAGS: [(u64, &str); 13] = [
+            (WAITERS, "WAITERS"),
+            (OBSERVERS, "OBSERVERS"),
+            (LOCKED, "LOCKED"),
+            (FAILED, "FAILED"),
+            (BROKEN, "BROKEN"),
+            (EXTRA, "EXTRA"),
+            (TAKEN, "TAKEN"),
+            (STOP, "STOP"),
+            (SEEN, "SEEN"),
+            (BLOCKED, "BLOCKED"),
+            (ANONYMOUS, "ANONYMOUS"),
+            (HOOKED, "HOOKED"),
+            (IN_PLACE, "IN_PLACE"),
+        ];
+        write!(f, "{:?}", State::of(self.0))?;
+        for (_, name) in FLAGS.iter().filter(|(bit, _)| self.0 & bit != 0) {
+            write!(f, "|{name}")?;
+        }
+        write!(f, " executor {} references {}", executor_id(self.0), references(self.0))
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s03_done_is_finished_or_cancelled_and_nothing_else() {
+        assert!(!is_done(PENDING) && !is_done(RUNNING));
+        assert!(is_done(CANCELLED) && is_done(FINISHED));
+    }
+
+    #[test]
+    fn the_fields_of_the_word_do_not_overlap() {
+        let id = ((1u64 << ID_BITS) - 1) << ID_SHIFT;
+        let flags = (1u64 << ID_SHIFT) - 1;
+        assert_eq!(id & flags, 0);
+        assert_eq!((id | flags) & !(REF - 1), 0);
+        assert_eq!(id | flags, REF - 1);
+        let text = format!("{:?}", Decoded(FINISHED | FAILED | SEEN | (7 << ID_SHIFT) | (2 * REF)));
+        assert_eq!(text, "Finished|FAILED|SEEN executor 7 references 2");
+    }
+}

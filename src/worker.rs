@@ -1,0 +1,418 @@
+//! A worker's life: initializer, then take → run → idle until shutdown, then finalizer. Started by `lifecycle`; `wait` asks
+//! it to run an awaited task inline.
+
+use crate::completion::{deliver, end_pending};
+use crate::current::{here, outside_task};
+use crate::executor::Executor;
+use crate::queue::local::Ring;
+use crate::queue::shared::Taken;
+use crate::queue::{release, Entry, Job, BATCH, QUOTA};
+use crate::registry;
+use crate::scheduler::Rest;
+use crate::sys::clock::Deadline;
+use crate::sys::{cpus, thread};
+use crate::task::handle::destroy;
+use crate::task::node::Reference;
+use crate::task::state::{references, BROKEN, CANCELLED, FINISHED};
+use crate::task::{Node, TaskFn};
+use std::cell::Cell;
+use std::ffi::{c_char, c_void};
+use std::ptr::NonNull;
+
+/// How long a searcher polls before it sleeps: about the cost of a wake-up.
+const POLL_NS: u64 = 10_000;
+/// Two takes in a row with fewer entries than this behind them: the worker is chasing the producer.
+const CHASE_BELOW: usize = 8;
+/// What a chaser waits before it takes again, in spin hints (about 0.8 µs): in the meantime the producer fills a batch
+/// without losing its cache line to us at every entry.
+const CHASE_PAUSE: u32 = 24;
+
+/// What a starting thread is given.
+pub(crate) struct Birth {
+    pub(crate) executor: registry::ExecutorRef,
+    pub(crate) index: usize,
+    pub(crate) name: Box<[u8]>,
+}
+
+/// Lives on its thread's stack.
+pub(crate) struct Worker {
+    executor: registry::ExecutorRef,
+    index: usize,
+    name: Box<[u8]>,
+    ring: *const Ring,
+    /// Pushes to the own ring that are left until something is taken from elsewhere.
+    quota: Cell<usize>,
+    /// Counted as a searcher.
+    searching: Cell<bool>,
+    /// The initializer has succeeded: tasks may run here.
+    ready: Cell<bool>,
+    /// Takes in a row with little behind them.
+    chasing: Cell<u32>,
+    /// Below this address the stack is too full for another inline task.
+    stack_floor: usize,
+}
+
+/// A worker thread's start routine.
+pub(crate) extern "C" fn main(birth: *mut c_void) -> *mut c_void {
+    // SAFETY: the starter boxed it for us.
+    let Birth { executor, index, name } = *unsafe { Box::from_raw(birth.cast::<Birth>()) };
+    thread::set_name(std::ffi::CStr::from_bytes_until_nul(&executor.settings().os_name(index)).unwrap_or_default());
+    let ring = executor.ring_of(index);
+    let worker = Worker {
+        executor,
+        index,
+        name,
+        ring,
+        quota: Cell::new(QUOTA),
+        searching: Cell::new(true),
+        ready: Cell::new(false),
+        chasing: Cell::new(0),
+        stack_floor: stack_floor(),
+    };
+    let bomb = AbortIfPanic;
+    here(|here| here.set_worker(&worker));
+    worker.live();
+    here(|here| here.set_worker(std::ptr::null()));
+    std::mem::forget(bomb); // Normal termination: nothing to abort.
+    let Worker { executor, index, .. } = worker;
+    executor.worker_ended(index);
+    std::ptr::null_mut()
+}
+
+/// A panic in a worker's own code would leave counts wrong and waiters asleep: better no process than a stuck one.
+struct AbortIfPanic;
+
+impl Drop for AbortIfPanic {
+    fn drop(&mut self) {
+        std::process::abort();
+    }
+}
+
+/// A quarter of the stack, but no more than 256 KiB, stays free for what an inline task calls.
+fn stack_floor() -> usize {
+    thread::stack().map_or(usize::MAX, |(base, size)| base + (size / 4).min(256 << 10))
+}
+
+impl Worker {
+    pub(crate) fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
+    pub(crate) fn name(&self) -> *const c_char {
+        self.name.as_ptr().cast()
+    }
+
+    fn ring(&self) -> &Ring {
+        // SAFETY: rings live as long as the executor.
+        unsafe { &*self.ring }
+    }
+
+    fn live(&self) {
+        if !self.prepare() {
+            return;
+        }
+        self.work();
+        // Not counted any more, so whoever submits now does not rely on this worker; but shutdown still waits for it.
+        self.searching.set(false);
+        self.ready.set(false);
+        if let Some(finalizer) = self.executor.settings().finalizer {
+            // SAFETY: the user's function with the user's data.
+            outside_task(|| unsafe { finalizer(self.executor.settings().user_data) });
+        }
+    }
+
+    /// Runs the initializer; false if it failed, and then this worker has left.
+    fn prepare(&self) -> bool {
+        let settings = self.executor.settings();
+        if let Some(initializer) = settings.initializer {
+            let scheduler = self.executor.scheduler();
+            self.searching.set(false);
+            scheduler.start_preparing(&*self.executor);
+            // SAFETY: the user's function with the user's data.
+            let failed = outside_task(|| unsafe { initializer(settings.user_data) }) != 0;
+            if failed {
+                self.executor.break_down();
+            }
+            scheduler.stop_preparing();
+            self.searching.set(true);
+            if failed {
+                while !self.executor.try_leave() {
+                    self.empty_queue();
+                }
+                return false;
+            }
+        }
+        self.ready.set(true);
+        true
+    }
+
+    /// A broken executor's last worker cannot leave work behind: what slipped in is ended, not run.
+    fn empty_queue(&self) {
+        let executor = &*self.executor;
+        executor.queue().drain(executor, |entry| self.run(entry));
+    }
+
+    /// Take → run → idle, until shutdown or retirement; the worker has left when this returns.
+    fn work(&self) {
+        let executor = &*self.executor;
+        loop {
+            if let Some(entry) = self.next() {
+                self.stop_searching();
+                self.run(entry);
+                continue;
+            }
+            self.start_searching();
+            if let Some(entry) = self.poll() {
+                self.stop_searching();
+                self.run(entry);
+                continue;
+            }
+            match executor.scheduler().sleep(executor, executor.settings().idle_timeout, || executor.starting()) {
+                Rest::Search => {}
+                Rest::Retired => return,
+                Rest::Shut => {
+                    if !executor.queue().has_work(executor) && executor.try_leave() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next entry: the own ring's oldest, or a batch from the shared queue.
+    #[inline]
+    fn next(&self) -> Option<Entry> {
+        self.ring().take_front().or_else(|| self.take_batch())
+    }
+
+    /// Takes from the shared queue; all but the first go into the own ring, for everyone to see before the first runs.
+    fn take_batch(&self) -> Option<Entry> {
+        let executor = &*self.executor;
+        let mut batch = [Entry::EMPTY; BATCH];
+        let Taken::Some { n, behind } = executor.queue().shared.take(&mut batch, executor.max_workers().min(4)) else {
+            return None;
+        };
+        self.quota.set(QUOTA);
+        self.chasing.set(if behind < CHASE_BELOW { self.chasing.get() + 1 } else { 0 });
+        batch[..n].iter().for_each(prefetch);
+        if n > 1 {
+            self.ring().push(&batch[1..n]);
+            // A publication like any other: whoever found the shared queue empty meanwhile has to hear of the ring.
+            self.stop_searching();
+            executor.scheduler().published(executor);
+        }
+        Some(batch[0])
+    }
+
+    /// A searcher looks around for a while.
+    fn poll(&self) -> Option<Entry> {
+        let executor = &*self.executor;
+        if cpus::cached() > 1 && executor.scheduler().may_poll() {
+            if self.chasing.get() >= 2 {
+                spin(CHASE_PAUSE);
+            }
+            let until = Deadline::after_ns(POLL_NS);
+            let mut pause = 2;
+            loop {
+                if let Some(entry) = self.look() {
+                    return Some(entry);
+                }
+                spin(pause);
+                pause = (pause * 2).min(32);
+                if until.passed() {
+                    break;
+                }
+            }
+            self.chasing.set(0);
+        }
+        self.look()
+    }
+
+    /// The shared queue, then the others' rings.
+    fn look(&self) -> Option<Entry> {
+        self.take_batch().or_else(|| {
+            let stolen = self.executor.queue().steal(&*self.executor, self.index)?;
+            self.quota.set(QUOTA);
+            Some(stolen)
+        })
+    }
+
+    #[inline]
+    fn start_searching(&self) {
+        if !self.searching.replace(true) {
+            self.executor.scheduler().start_searching();
+        }
+    }
+
+    #[inline]
+    fn stop_searching(&self) {
+        if self.searching.replace(false) {
+            self.executor.scheduler().stop_searching(&*self.executor);
+        }
+    }
+
+    /// Runs what was taken, or ends it if the executor is doomed.
+    fn run(&self, entry: Entry) {
+        match entry.job() {
+            Job::Call(func, arg) => {
+                if self.executor.doomed().is_none() {
+                    self.run_call(func, arg);
+                }
+            }
+            Job::Node(node) => self.run_node(node),
+        }
+    }
+
+    /// A task without a node. Its result is dropped; a failure is reported here and now.
+    fn run_call(&self, func: TaskFn, arg: *mut c_void) {
+        let executor = &*self.executor;
+        // SAFETY: the user's function with the user's argument, once.
+        let product = here(|here| here.run_task(std::ptr::null(), || unsafe { func(arg) }, || false));
+        // SAFETY: the product of a task that had no node has no other owner.
+        unsafe { executor.drop_product(product) };
+    }
+
+    /// An entry's node: runs it, or buries it if somebody was faster.
+    fn run_node(&self, node: NonNull<Node>) {
+        // SAFETY: the entry's reference is ours.
+        let task = unsafe { node.as_ref() };
+        if let Some(end) = self.executor.doomed() {
+            let flags = end.flags();
+            // SAFETY: as above. The entry is in our hands, so there is no tombstone to count.
+            unsafe {
+                match end_pending(task, flags, || ()) {
+                    true => release(node),
+                    false => self.executor.queue().drop_dead(node),
+                }
+            }
+        } else if task.claim() {
+            self.run_claimed(node);
+        } else {
+            // SAFETY: as above.
+            unsafe { self.executor.queue().drop_dead(node) };
+        }
+    }
+
+    /// A claimed task, from its call to its end. Consumes one reference of the caller's.
+    fn run_claimed(&self, node: NonNull<Node>) {
+        // SAFETY: the reference keeps the node until `finish` gives it up; we claimed it, so function and argument are ours.
+        let (product, may_be_awaited) = unsafe {
+            let task = node.as_ref();
+            let (func, arg, drop_arg) = task.call();
+            let hooked = || self.executor.hook_failure();
+            let product = here(|here| here.run_task(node.as_ptr(), || func(arg), hooked));
+            if let Some(drop) = drop_arg {
+                outside_task(|| drop(arg));
+            }
+            (product, references(task.word()) > 1)
+        };
+        if may_be_awaited && self.about_to_idle() {
+            // Whoever sees this task done may submit the next at once, and is to find an idle worker (P2): so we count as
+            // a searcher before the task is done rather than after.
+            self.start_searching();
+        }
+        // SAFETY: claimed; the reference is ours to give.
+        let ended = unsafe { node.as_ref().finish(product, Reference::GiveUp) };
+        if ended.last {
+            self.destroy(node);
+        } else if !ended.observers.is_empty() {
+            // SAFETY: with observers the reference is still ours.
+            let task = unsafe { node.as_ref() };
+            deliver(task, ended.observers, || self.stop_searching());
+            if task.drop_reference() {
+                self.destroy(node);
+            }
+        }
+    }
+
+    fn destroy(&self, node: NonNull<Node>) {
+        // Hooks may run: no searcher does that.
+        self.stop_searching();
+        // SAFETY: the caller held the last reference.
+        unsafe { destroy(node) };
+    }
+
+    /// At the bottom of its stack with nothing in sight.
+    #[inline]
+    fn about_to_idle(&self) -> bool {
+        self.ring().is_empty() && self.executor.queue().shared.seems_empty() && here(|here| here.is_outside())
+    }
+
+    /// Puts a task into the own ring, if that is how this executor and the quota have it.
+    #[inline]
+    pub(crate) fn push_own(&self, entry: Entry) -> bool {
+        let left = self.quota.get();
+        if left == 0 || !self.ready.get() || self.executor.max_workers() == 1 {
+            return false;
+        }
+        self.quota.set(left - 1);
+        self.ring().push(&[entry]);
+        true
+    }
+
+    /// Runs a pending task of the own executor on top of the one that waits for it. False: it is not pending any more, or
+    /// there is not enough stack for it.
+    pub(crate) fn run_inline(&self, task: &Node) -> bool {
+        let marker = 0u8;
+        if !self.ready.get() || std::ptr::from_ref(&marker).addr() < self.stack_floor {
+            return false;
+        }
+        let node = NonNull::from(task);
+        if self.ring().take_back(|entry| matches!(entry.job(), Job::Node(newest) if newest == node)) {
+            // It overtook nobody: its waiter would have waited.
+            self.quota.set(QUOTA.min(self.quota.get() + 1));
+            self.run_node(node);
+            return true;
+        }
+        let executor = &*self.executor;
+        if let Some(end) = executor.doomed() {
+            return end_pending(task, end.flags(), || executor.queue().bury());
+        }
+        if !task.claim() {
+            return false;
+        }
+        task.add_reference();
+        executor.queue().bury();
+        self.run_claimed(node);
+        true
+    }
+
+    /// Whether a task that waits for another one of the own executor could not even be helped by another worker.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.executor.max_workers() == 1
+    }
+}
+
+/// How a doomed executor ends what is taken from its queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Doom {
+    Cancelled,
+    Broken,
+}
+
+impl Doom {
+    pub(crate) fn flags(self) -> u64 {
+        match self {
+            Doom::Cancelled => CANCELLED,
+            Doom::Broken => FINISHED | BROKEN,
+        }
+    }
+}
+
+/// Asks for a node's cache line, for writing, before its turn comes.
+#[inline]
+fn prefetch(entry: &Entry) {
+    #[cfg(all(target_arch = "x86_64", not(loom)))]
+    if let Job::Node(node) = entry.job() {
+        // SAFETY: a prefetch has no effect but on caches.
+        unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(node.as_ptr().cast()) };
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(loom))))]
+    let _ = entry;
+}
+
+pub(crate) fn spin(hints: u32) {
+    for _ in 0..hints {
+        std::hint::spin_loop();
+    }
+}
