@@ -67,6 +67,8 @@ impl Node {
                 }
             }
         }
+        // The callback may give up the last handle and still use the future.
+        let _keep = self.retain();
         // SAFETY: this function's contract.
         outside_task(|| unsafe { func(std::ptr::from_ref(self).cast_mut(), user_data) });
         Ok(())
@@ -86,6 +88,8 @@ unsafe fn run_callback(observer: *mut Observer, node: &Node) {
 /// The caller has a reference to the node.
 pub(crate) fn end_pending(node: &Node, flags: u64, buried: impl FnOnce()) -> bool {
     let Some(ended) = node.end_pending(flags) else { return false };
+    // The hook or a callback may give up the last handle, and with it the reference that the caller works with.
+    let _keep = node.retain();
     let (waiters, callbacks) = ended.observers.in_order();
     waiters.notify(node);
     // SAFETY: we ended it while it was pending, so `value` is the argument and the hook is ours to call.

@@ -5,15 +5,16 @@
 //!
 //! Takers sleep on a doorbell: a crossbeam channel for one token. Whoever makes something ready rings; a bell that is
 //! ringing already stays so. A taker that leaves something for others behind rings again. So while there is something to
-//! take, a token is in the bell or a taker is awake that has not looked yet.
+//! take, a token is in the bell or a taker is awake that has not looked yet. Takers that are workers sleep on a counter
+//! instead, and are woken all: each may have to run what was just added, which only a worker of that executor can.
 //!
 //! In a forked child the parent's queues still give out what was ready, and refuse everything that would wait or change them.
 
 use crate::alloc::try_box;
-use crate::current::here;
+use crate::current::{here, Here};
 use crate::status::{Error, Result, Status, FORKED, TIMEOUT};
-use crate::sync::{fence, AtomicUsize, Mutex, MutexGuard, Ordering::*};
-use crate::sys::fork;
+use crate::sync::{fence, AtomicU32, AtomicUsize, Mutex, MutexGuard, Ordering::*};
+use crate::sys::{fork, futex};
 use crate::task::node::Added;
 use crate::task::observer::{Kind, Observer};
 use crate::task::{Future, Node};
@@ -44,6 +45,8 @@ struct Inner {
     /// Done, not taken; in the order of completion.
     ready: List,
     closed: bool,
+    /// Workers that sleep in `next`.
+    sleeping_workers: usize,
     /// The handle is gone: completions that are on their way free their record.
     freed: bool,
 }
@@ -53,6 +56,8 @@ pub struct CompletionQueue {
     inner: Mutex<Inner>,
     ring: Sender<()>,
     bell: Receiver<()>,
+    /// Counts what may concern sleeping workers; they sleep on it.
+    changes: AtomicU32,
     /// The handle, and each record that waits.
     references: AtomicUsize,
     /// The process that made it.
@@ -75,10 +80,11 @@ impl CompletionQueue {
     pub fn new() -> Result<NonNull<CompletionQueue>> {
         // The one block that is not ours to allocate: the channel makes its own, for one token.
         let (ring, bell) = crossbeam_channel::bounded(1);
-        let inner = Inner { waiting: List::EMPTY, ready: List::EMPTY, closed: false, freed: false };
+        let inner =
+            Inner { waiting: List::EMPTY, ready: List::EMPTY, closed: false, sleeping_workers: 0, freed: false };
         let generation = fork::generation();
-        let queue =
-            CompletionQueue { inner: Mutex::new(inner), ring, bell, references: AtomicUsize::new(1), generation };
+        let (changes, references) = (AtomicU32::new(0), AtomicUsize::new(1));
+        let queue = CompletionQueue { inner: Mutex::new(inner), ring, bell, changes, references, generation };
         Ok(NonNull::from(Box::leak(try_box(queue)?)))
     }
 
@@ -108,7 +114,7 @@ impl CompletionQueue {
         let observer = Observer::new(Kind::Waiter, notify);
         let (previous, next) = (std::ptr::null_mut(), std::ptr::null_mut());
         let record = try_box(Record { observer, queue: self, future: future.retain(), tag, previous, next })?;
-        let record = {
+        let (record, call_workers) = {
             let mut inner = self.inner.lock();
             if inner.closed {
                 drop(inner);
@@ -119,7 +125,7 @@ impl CompletionQueue {
             self.references.fetch_add(1, Relaxed);
             // SAFETY: in no list.
             unsafe { inner.waiting.append(record) };
-            record
+            (record, inner.sleeping_workers != 0)
         };
         // SAFETY: the record stays until it is notified or taken back under the lock.
         unsafe {
@@ -127,14 +133,24 @@ impl CompletionQueue {
                 notify(record.cast(), future);
             }
         }
+        if call_workers {
+            self.call_workers();
+        }
         Ok(())
     }
 
     /// No more adds; takers that wait look again.
     pub fn close(&self) -> Result<()> {
-        self.check_own()?;
-        self.inner.lock().closed = true;
-        self.ring_bell();
+        if self.check_own().is_err() {
+            // Nothing changes if it was closed before the fork.
+            return self.inner.try_lock().filter(|inner| inner.closed).map(drop).ok_or(FORKED);
+        }
+        let workers = {
+            let mut inner = self.inner.lock();
+            inner.closed = true;
+            inner.sleeping_workers
+        };
+        self.ring_bell(workers);
         Ok(())
     }
 
@@ -152,8 +168,9 @@ impl CompletionQueue {
             if timeout.is_up() {
                 return Err(TIMEOUT);
             }
-            if !self.help_one() {
-                self.sleep(timeout);
+            match here(Here::is_worker) {
+                true => self.help_or_sleep(timeout),
+                false => self.sleep(timeout),
             }
         }
     }
@@ -170,26 +187,46 @@ impl CompletionQueue {
             None if inner.closed && inner.waiting.first.is_null() => Found::End,
             None => Found::Nothing,
         };
-        let more = !inner.ready.first.is_null() || matches!(found, Found::End);
+        // The end is there for every taker, also when it is the last record that this one has taken.
+        let more = !inner.ready.first.is_null() || (inner.closed && inner.waiting.first.is_null());
+        let workers = inner.sleeping_workers;
         drop(inner);
         if more {
-            self.ring_bell();
+            self.ring_bell(workers);
         }
         Ok(found)
     }
 
-    /// On a worker: runs the first task of its own executor that is still pending. False: there is none.
-    fn help_one(&self) -> bool {
+    /// On a worker: runs the first task of its own executor that is still pending, or sleeps until something changes.
+    fn help_or_sleep(&self, timeout: Timeout) {
         here(|here| {
-            if here.worker().is_none() {
-                return false;
-            }
-            let inner = self.inner.lock();
+            let mut inner = self.inner.lock();
             let pending = inner.waiting.iter().find(|future| own_pending(here, future).is_some()).cloned();
+            if let Some(future) = pending {
+                drop(inner);
+                // Done, or somebody else has it: look again. Still pending: the stack is too full to run it here.
+                if help(here, &future) || own_pending(here, &future).is_none() {
+                    return;
+                }
+                drop(future);
+                inner = self.inner.lock();
+            }
+            // Under the lock: whatever changes from here on finds a sleeping worker.
+            if !inner.ready.first.is_null() || (inner.closed && inner.waiting.first.is_null()) {
+                return;
+            }
+            inner.sleeping_workers += 1;
+            // Relaxed: the counter carries no data; looks happen under the lock.
+            let seen = self.changes.load(Relaxed);
             drop(inner);
-            // Not done, with the stack too full to run it: then the wait is like any other.
-            pending.is_some_and(|future| help(here, &future))
-        })
+            futex::wait(&self.changes, seen, timeout.deadline());
+            self.inner.lock().sleeping_workers -= 1;
+        });
+    }
+
+    fn call_workers(&self) {
+        self.changes.fetch_add(1, Relaxed);
+        futex::wake(&self.changes, u32::MAX);
     }
 
     fn sleep(&self, timeout: Timeout) {
@@ -200,9 +237,12 @@ impl CompletionQueue {
         }
     }
 
-    fn ring_bell(&self) {
+    fn ring_bell(&self, sleeping_workers: usize) {
         // Full means that it rings already.
         let _ = self.ring.try_send(());
+        if sleeping_workers != 0 {
+            self.call_workers();
+        }
     }
 
     fn check_own(&self) -> Result<()> {
@@ -280,8 +320,9 @@ unsafe fn notify(observer: *mut Observer, _: &Node) {
             drop(Box::from_raw(record));
         } else {
             inner.ready.append(record);
+            let workers = inner.sleeping_workers;
             drop(inner);
-            (*queue).ring_bell();
+            (*queue).ring_bell(workers);
         }
         CompletionQueue::release(queue);
     }

@@ -46,6 +46,8 @@ enum Reported {
 
 pub(crate) struct Here {
     worker: Cell<*const Worker>,
+    /// The id of the executor whose thread this is, until the thread ends; 0: nobody's.
+    home: Cell<u32>,
     frame: Cell<*const Frame>,
     /// Waits in a row that ended while spinning; see `wait`.
     pub(crate) short_waits: Cell<u32>,
@@ -55,6 +57,7 @@ thread_local! {
     static HERE: Here = const {
         Here {
             worker: Cell::new(std::ptr::null()),
+            home: Cell::new(0),
             frame: Cell::new(std::ptr::null()),
             short_waits: Cell::new(0),
         }
@@ -75,9 +78,25 @@ impl Here {
         unsafe { self.worker.get().as_ref() }
     }
 
-    /// Enters or clears the worker.
-    pub(crate) fn set_worker(&self, worker: *const Worker) {
+    #[inline]
+    pub(crate) fn is_worker(&self) -> bool {
+        !self.worker.get().is_null()
+    }
+
+    /// Enters the worker that this thread is from now on.
+    pub(crate) fn set_worker(&self, worker: &Worker) {
         self.worker.set(worker);
+        self.home.set(worker.executor().slot().id());
+    }
+
+    /// The worker's life is over; its thread stays the executor's, which must not wait for it on it.
+    pub(crate) fn clear_worker(&self) {
+        self.worker.set(std::ptr::null());
+    }
+
+    /// Whether this thread is one of that executor's, though it may have left its worker's life behind.
+    pub(crate) fn is_at_home(&self, id: u32) -> bool {
+        self.home.get() == id
     }
 
     /// Runs a task's function: returns what it returned and what it reported.
@@ -92,7 +111,7 @@ impl Here {
         match reported {
             Reported::Nothing => Product::Value(value),
             Reported::Record(record) => Product::Failure { value, record, hooked: hooked() },
-            Reported::Bare(code) => Product::BareFailure { code, hooked: hooked() },
+            Reported::Bare(code) => Product::BareFailure { value, code, hooked: hooked() },
         }
     }
 
@@ -150,6 +169,7 @@ pub(crate) fn outside_task<R>(call: impl FnOnce() -> R) -> R {
 pub(crate) fn forget_worker() {
     here(|here| {
         here.worker.set(std::ptr::null());
+        here.home.set(0);
         here.frame.set(std::ptr::null());
     });
 }

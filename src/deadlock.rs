@@ -34,39 +34,33 @@ struct Record {
 /// Walks so far. The lock is the graph's.
 static WALKS: ForkLock<u64> = ForkLock::new(0);
 
-/// A thread's place in the graph.
-pub(crate) struct Entered<'a> {
-    here: &'a Here,
-    _record: Box<Record>,
+/// Sleeps as somebody who waits for all of `targets`: in the graph, if this thread is inside of tasks.
+pub(crate) fn sleeping<R>(here: &Here, targets: &[*const Node], sleep: impl FnOnce() -> Result<R>) -> Result<R> {
+    if here.tasks().next().is_none() {
+        // Nobody waits for what this thread does.
+        return sleep();
+    }
+    let mut record = Record { targets: targets.as_ptr(), n: targets.len(), visited: 0, next: std::ptr::null_mut() };
+    enter(here, &raw mut record)?;
+    let answer = sleep();
+    let _lock = WALKS.lock();
+    leave(here);
+    answer
 }
 
-/// Enters the graph as waiting for all of `targets`. `None`: the thread is inside of no task, so nobody can wait for it.
-pub(crate) fn enter<'a>(here: &'a Here, targets: &'a [*const Node]) -> Result<Option<Entered<'a>>> {
-    if here.tasks().next().is_none() {
-        return Ok(None);
-    }
-    let (targets, n) = (targets.as_ptr(), targets.len());
-    let mut record = crate::alloc::try_box(Record { targets, n, visited: 0, next: std::ptr::null_mut() })?;
+/// Enters the graph, unless that closes a circle. The record stays where it is until `leave`.
+fn enter(here: &Here, record: *mut Record) -> Result<()> {
     let mut walks = WALKS.lock();
     *walks += 1;
     // SAFETY: the tasks are this thread's, and the lock is held; the record outlives its being entered.
     unsafe {
-        let mine: *mut Record = &raw mut *record;
-        here.tasks().for_each(|task| (*task).set_blocked(mine.cast()));
-        if closes_circle(mine, *walks) {
+        here.tasks().for_each(|task| (*task).set_blocked(record.cast()));
+        if closes_circle(record, *walks) {
             leave(here);
             return Err(DEADLOCK);
         }
     }
-    drop(walks);
-    Ok(Some(Entered { here, _record: record }))
-}
-
-impl Drop for Entered<'_> {
-    fn drop(&mut self) {
-        let _lock = WALKS.lock();
-        leave(self.here);
-    }
+    Ok(())
 }
 
 /// Under the lock.

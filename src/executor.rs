@@ -48,6 +48,8 @@ pub struct Executor {
     rings_used: AtomicUsize,
     /// Threads; also the lock under which workers are started and retire.
     pub(crate) life: Mutex<Life>,
+    /// Held while threads are joined; outside of `life`, since threads on their way out may run destructors of the user's.
+    pub(crate) joining: Mutex<()>,
     /// 1 when every worker has ended after a shutdown; joiners sleep on it.
     pub(crate) ended: AtomicU32,
 }
@@ -88,6 +90,7 @@ impl Executor {
             rings: unsafe { alloc::try_zeroed_slice(workers) }?,
             rings_used: AtomicUsize::new(0),
             life: Mutex::new(Life::new(workers)?),
+            joining: Mutex::new(()),
             ended: AtomicU32::new(0),
             settings,
         })

@@ -69,22 +69,21 @@ impl Life {
         Some(free)
     }
 
-    /// Joins the threads of workers that have ended: they have nothing left to do but to go.
-    fn reap(&mut self) {
-        for seat in self.seats.iter_mut().filter(|seat| seat.state == ENDED) {
-            seat.reap();
-        }
+    /// The thread of a worker that has ended, for the caller to join, outside of the lock: it may still run destructors of
+    /// the user's.
+    fn next_ended(&mut self) -> Option<Thread> {
+        self.seats.iter_mut().find_map(Seat::take_ended)
     }
 }
 
 impl Seat {
-    fn reap(&mut self) {
-        if self.state == ENDED {
-            self.state = FREE;
-            // SAFETY: ENDED means initialised, neither joined nor detached, and not the calling thread's: a worker marks
-            // its seat as the last thing it does with the executor.
-            unsafe { self.thread.assume_init().join() };
+    fn take_ended(&mut self) -> Option<Thread> {
+        if self.state != ENDED {
+            return None;
         }
+        self.state = FREE;
+        // SAFETY: ENDED means initialised, and neither joined nor detached.
+        Some(unsafe { self.thread.assume_init() })
     }
 }
 
@@ -131,10 +130,12 @@ impl Executor {
     fn start_thread(&self, life: &mut Life) -> Result<()> {
         const NO_SEAT: Error = Error::new(Status::System, "no place for another worker");
         let index = life.find_seat().ok_or(NO_SEAT)?;
-        life.seats[index].reap();
         self.make_ring(index)?;
         let name = self.settings().worker_name(index)?;
-        let birth = Box::into_raw(try_box(Birth { executor: ExecutorRef::new(self), index, name })?);
+        let birth = Birth { executor: ExecutorRef::new(self), index, name, predecessor: None };
+        let mut birth = try_box(birth)?;
+        birth.predecessor = life.seats[index].take_ended();
+        let birth = Box::into_raw(birth);
         // SAFETY: the routine takes a boxed Birth.
         match unsafe { Thread::start(worker::main, birth.cast(), self.settings().stack_size) } {
             Ok(thread) => {
@@ -148,7 +149,10 @@ impl Executor {
             }
             Err(error) => {
                 // SAFETY: no thread has it.
-                drop(unsafe { Box::from_raw(birth) });
+                let birth = unsafe { Box::from_raw(birth) };
+                if let Some(thread) = birth.predecessor {
+                    life.seats[index] = Seat { state: ENDED, thread: MaybeUninit::new(thread) };
+                }
                 Err(error)
             }
         }
@@ -176,20 +180,33 @@ impl Executor {
         life.alive -= 1;
         life.first_free = life.first_free.min(index);
         life.seats[index].state = if life.detached { FREE } else { ENDED };
-        self.declare_end(life);
+        drop(life);
+        // Somebody may have needed a worker and found no seat, while this one was at its finalizer.
+        if self.has_work() {
+            self.scheduler().published(self);
+        }
+        self.declare_end(true);
     }
 
     /// After shutdown, with no worker alive and no work left: the end.
-    fn declare_end(&self, mut life: MutexGuard<'_, Life>) {
+    fn declare_end(&self, on_worker: bool) {
+        let mut life = self.life.lock();
         if life.ended || life.alive != 0 || !self.scheduler().is_shut() || self.has_work() {
             return;
         }
         life.ended = true;
         drop(life);
-        self.slot().release_hooks();
+        // Who has waited for the end finds the user data dropped. drop_user_data may itself ask to wait for the end: on a
+        // worker that is refused; elsewhere, where no worker ever lived, it finds the end declared.
+        if on_worker {
+            self.slot().release_hooks();
+        }
         // Release: joiners see all that workers did.
         self.ended.store(1, Release);
         futex::wake(&self.ended, u32::MAX);
+        if !on_worker {
+            self.slot().release_hooks();
+        }
     }
 
     /// An initializer failed: nothing is taken any more, and what is pending ends with TP_ERR_BROKEN.
@@ -218,6 +235,8 @@ impl Executor {
         if self.is_foreign() {
             return Err(FORKED);
         }
+        // A callback of what is cancelled may free the handle.
+        let _keep = ExecutorRef::new(self);
         self.gate.fetch_or(if cancel_futures { CLOSED | CANCELS } else { CLOSED }, AcqRel);
         self.queue().shared.close(false);
         if cancel_futures {
@@ -225,7 +244,7 @@ impl Executor {
         }
         self.scheduler().shut();
         // Where no worker ever lived, nobody else would.
-        self.declare_end(self.life.lock());
+        self.declare_end(false);
         if wait {
             self.join(Timeout::Forever)
         } else {
@@ -251,12 +270,20 @@ impl Executor {
             }
             futex::wait(&self.ended, 0, timeout.deadline());
         }
-        self.life.lock().reap();
-        Ok(())
+        // All who wait find every thread ended: the second waits for the first to have joined them.
+        let _one = self.joining.lock();
+        loop {
+            let thread = self.life.lock().next_ended();
+            match thread {
+                // SAFETY: taken from its seat, so nobody else joins it; not the caller's, see above.
+                Some(thread) => unsafe { thread.join() },
+                None => return Ok(()),
+            }
+        }
     }
 
     fn is_own_worker(&self) -> bool {
-        here(|here| here.worker().is_some_and(|worker| std::ptr::eq(worker.executor(), self)))
+        here(|here| here.is_at_home(self.slot().id()))
     }
 
     /// Shuts down, waits (not on an own worker), and gives the handle's reference up.

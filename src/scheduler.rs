@@ -45,7 +45,7 @@
 //!
 //! has_work may answer yes wrongly while somebody is in the middle of a push or take; that costs a look, no more.
 
-use crate::sync::{load_sc, AtomicU32, AtomicU64, Ordering::*, Padded};
+use crate::sync::{load_sc, AtomicU32, AtomicU64, Backoff, Ordering::*, Padded};
 use crate::sys::clock::Deadline;
 use crate::sys::futex;
 
@@ -258,7 +258,7 @@ impl Scheduler {
         if env.has_work() {
             return self.wake_up();
         }
-        let mut deadline = idle.map(Deadline::after_ns);
+        let mut deadline = self.idle_deadline(idle);
         loop {
             // Acquire: pairs with `post`.
             let permits = self.permits.load(Acquire);
@@ -277,13 +277,20 @@ impl Scheduler {
                         return Rest::Retired;
                     }
                 }
-                deadline = idle.map(Deadline::after_ns);
+                deadline = self.idle_deadline(idle);
             }
         }
     }
 
+    /// When a sleeper has been idle for long enough: never for the only worker, which does not retire. (Workers that come
+    /// later and become idle retire themselves.)
+    fn idle_deadline(&self, idle: Option<u64>) -> Option<Deadline> {
+        idle.filter(|_| self.spawned() > 1).map(Deadline::after_ns)
+    }
+
     /// A thread inside `sleep` stops by itself: as a sleeper that nobody has turned into a searcher, or with a permit.
     fn wake_up(&self) -> Rest {
+        let mut backoff = Backoff::new();
         loop {
             let control = load_sc(&self.control);
             let answer = if control & SHUT != 0 { Rest::Shut } else { Rest::Search };
@@ -301,7 +308,7 @@ impl Scheduler {
             if taken {
                 return answer;
             }
-            crate::sync::Backoff::new().pause();
+            backoff.pause();
         }
     }
 

@@ -94,6 +94,16 @@ pub(crate) fn store_sc(word: &AtomicU64, value: u64) {
     word.store(value, Ordering::SeqCst)
 }
 
+/// A release store. Under loom a read-modify-write: loom lets a plain store take its place in modification order between an
+/// RMW and the value that this RMW read, which no machine does, and our looks are RMWs there (see [`load_sc`]).
+#[inline(always)]
+pub(crate) fn store_release(word: &AtomicU64, value: u64) {
+    #[cfg(loom)]
+    let _ = word.swap(value, Ordering::Release);
+    #[cfg(not(loom))]
+    word.store(value, Ordering::Release)
+}
+
 /// One step of a wait for another thread that is between two instructions of ours (it holds a lock bit): spins a little,
 /// then gives the processor away, since that thread may have been preempted.
 #[derive(Default)]
@@ -107,7 +117,14 @@ impl Backoff {
     #[inline]
     pub(crate) fn pause(&mut self) {
         #[cfg(loom)]
-        loom::thread::yield_now();
+        {
+            // A long wait brings no state that a short one does not; without a limit there would be infinitely many.
+            self.0 += 1;
+            if self.0 > 2 {
+                loom::skip_branch();
+            }
+            loom::thread::yield_now();
+        }
         #[cfg(not(loom))]
         if self.0 < 7 {
             for _ in 0..1u32 << self.0 {

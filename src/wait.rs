@@ -121,11 +121,10 @@ pub(crate) fn until_done(future: &Node, timeout: Timeout) -> Result<()> {
             return Ok(());
         }
         let target = std::ptr::from_ref(future);
-        let _entered = match timeout {
-            Timeout::Forever => deadlock::enter(here, std::slice::from_ref(&target))?,
-            _ => None,
-        };
-        sleep(future, timeout)
+        match timeout {
+            Timeout::Forever => deadlock::sleeping(here, std::slice::from_ref(&target), || sleep(future, timeout)),
+            _ => sleep(future, timeout),
+        }
     })
 }
 
@@ -233,17 +232,12 @@ fn until_all_done(futures: &[*const Node], timeout: Timeout) -> Result<()> {
                 refuse_alone(here, future, timeout)?;
             }
         }
-        let mut entered = None;
-        for future in unfinished() {
-            if spin_until_done(here, future) {
-                continue;
-            }
-            if entered.is_none() && timeout == Timeout::Forever {
-                // Waiting for all of them: a circle through any one is enough.
-                entered = deadlock::enter(here, futures)?;
-            }
-            sleep(future, timeout)?;
+        let sleep_on_all = || unfinished().try_for_each(|future| sleep(future, timeout));
+        match timeout {
+            _ if unfinished().all(|future| spin_until_done(here, future)) => Ok(()),
+            // Waiting for all of them: a circle through any one is enough.
+            Timeout::Forever => deadlock::sleeping(here, futures, sleep_on_all),
+            _ => sleep_on_all(),
         }
-        Ok(())
     })
 }

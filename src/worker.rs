@@ -12,8 +12,8 @@ use crate::scheduler::Rest;
 use crate::sys::clock::Deadline;
 use crate::sys::{cpus, thread};
 use crate::task::handle::destroy;
-use crate::task::node::Reference;
-use crate::task::state::{references, BROKEN, CANCELLED, FINISHED};
+use crate::task::node::{Held, Reference};
+use crate::task::state::{references, BROKEN, CANCELLED, EXTRA, FAILED, FINISHED};
 use crate::task::{Node, TaskFn};
 use std::cell::Cell;
 use std::ffi::{c_char, c_void};
@@ -32,6 +32,8 @@ pub(crate) struct Birth {
     pub(crate) executor: registry::ExecutorRef,
     pub(crate) index: usize,
     pub(crate) name: Box<[u8]>,
+    /// The thread that had this place before and has retired: to be joined by this one, at its own end.
+    pub(crate) predecessor: Option<thread::Thread>,
 }
 
 /// Lives on its thread's stack.
@@ -40,8 +42,10 @@ pub(crate) struct Worker {
     index: usize,
     name: Box<[u8]>,
     ring: *const Ring,
-    /// Pushes to the own ring that are left until something is taken from elsewhere.
+    /// Pushes to the own ring that are left; see `queue` for when there are more.
     quota: Cell<usize>,
+    /// Batches taken before this index of the shared queue are older than this worker's last look around.
+    mark: Cell<u64>,
     /// Counted as a searcher.
     searching: Cell<bool>,
     /// The initializer has succeeded: tasks may run here.
@@ -55,7 +59,7 @@ pub(crate) struct Worker {
 /// A worker thread's start routine.
 pub(crate) extern "C" fn main(birth: *mut c_void) -> *mut c_void {
     // SAFETY: the starter boxed it for us.
-    let Birth { executor, index, name } = *unsafe { Box::from_raw(birth.cast::<Birth>()) };
+    let Birth { executor, index, name, predecessor } = *unsafe { Box::from_raw(birth.cast::<Birth>()) };
     thread::set_name(std::ffi::CStr::from_bytes_until_nul(&executor.settings().os_name(index)).unwrap_or_default());
     let ring = executor.ring_of(index);
     let worker = Worker {
@@ -64,6 +68,7 @@ pub(crate) extern "C" fn main(birth: *mut c_void) -> *mut c_void {
         name,
         ring,
         quota: Cell::new(QUOTA),
+        mark: Cell::new(0),
         searching: Cell::new(true),
         ready: Cell::new(false),
         chasing: Cell::new(0),
@@ -72,10 +77,13 @@ pub(crate) extern "C" fn main(birth: *mut c_void) -> *mut c_void {
     let bomb = AbortIfPanic;
     here(|here| here.set_worker(&worker));
     worker.live();
-    here(|here| here.set_worker(std::ptr::null()));
+    if let Some(thread) = predecessor {
+        // SAFETY: given to this worker alone.
+        unsafe { thread.join() };
+    }
+    worker.executor.worker_ended(worker.index);
+    here(|here| here.clear_worker());
     std::mem::forget(bomb); // Normal termination: nothing to abort.
-    let Worker { executor, index, .. } = worker;
-    executor.worker_ended(index);
     std::ptr::null_mut()
 }
 
@@ -88,9 +96,9 @@ impl Drop for AbortIfPanic {
     }
 }
 
-/// A quarter of the stack, but no more than 256 KiB, stays free for what an inline task calls.
+/// Half of the stack stays free for what an inline task calls; where the stack's place is not known, nothing runs inline.
 fn stack_floor() -> usize {
-    thread::stack().map_or(usize::MAX, |(base, size)| base + (size / 4).min(256 << 10))
+    thread::stack().map_or(usize::MAX, |(base, size)| base + size / 2)
 }
 
 impl Worker {
@@ -179,20 +187,28 @@ impl Worker {
         }
     }
 
-    /// The next entry: the own ring's oldest, or a batch from the shared queue.
+    /// The next entry: the own ring's oldest, or what is oldest elsewhere.
     #[inline]
     fn next(&self) -> Option<Entry> {
-        self.ring().take_front().or_else(|| self.take_batch())
+        self.ring().take_front().or_else(|| self.take_elsewhere())
+    }
+
+    /// What has been overtaken long enough, else a batch from the shared queue.
+    fn take_elsewhere(&self) -> Option<Entry> {
+        self.executor.queue().rescue(&*self.executor, self.index, self.mark.get()).or_else(|| self.take_batch())
     }
 
     /// Takes from the shared queue; all but the first go into the own ring, for everyone to see before the first runs.
     fn take_batch(&self) -> Option<Entry> {
         let executor = &*self.executor;
         let mut batch = [Entry::EMPTY; BATCH];
-        let Taken::Some { n, behind } = executor.queue().shared.take(&mut batch, executor.max_workers().min(4)) else {
-            return None;
-        };
-        self.quota.set(QUOTA);
+        let found = executor.queue().shared.take(&mut batch, executor.max_workers().min(4));
+        let Taken::Some { n, behind, index } = found else { return None };
+        self.mark.set(index);
+        self.ring().set_stamp(index);
+        if n == behind {
+            self.quota.set(QUOTA);
+        }
         self.chasing.set(if behind < CHASE_BELOW { self.chasing.get() + 1 } else { 0 });
         batch[..n].iter().for_each(prefetch);
         if n > 1 {
@@ -228,13 +244,9 @@ impl Worker {
         self.look()
     }
 
-    /// The shared queue, then the others' rings.
+    /// The shared queue and the others' rings.
     fn look(&self) -> Option<Entry> {
-        self.take_batch().or_else(|| {
-            let stolen = self.executor.queue().steal(&*self.executor, self.index)?;
-            self.quota.set(QUOTA);
-            Some(stolen)
-        })
+        self.take_elsewhere().or_else(|| self.executor.queue().steal(&*self.executor, self.index))
     }
 
     #[inline]
@@ -313,21 +325,26 @@ impl Worker {
         }
         // SAFETY: claimed; the reference is ours to give.
         let ended = unsafe { node.as_ref().finish(product, Reference::GiveUp) };
-        if ended.last {
-            self.destroy(node);
-        } else if !ended.observers.is_empty() {
-            // SAFETY: with observers the reference is still ours.
-            let task = unsafe { node.as_ref() };
-            deliver(task, ended.observers, || self.stop_searching());
-            if task.drop_reference() {
-                self.destroy(node);
+        match ended.reference {
+            Held::NoMore => {}
+            Held::Last => self.destroy(node),
+            Held::Still => {
+                // SAFETY: the reference is still ours.
+                let task = unsafe { node.as_ref() };
+                deliver(task, ended.observers, || self.stop_searching());
+                if task.drop_reference() {
+                    self.destroy(node);
+                }
             }
         }
     }
 
     fn destroy(&self, node: NonNull<Node>) {
-        // Hooks may run: no searcher does that.
-        self.stop_searching();
+        // SAFETY: the caller held the last reference.
+        if unsafe { node.as_ref() }.word() & (EXTRA | FAILED) != 0 {
+            // Hooks may run: no searcher does that.
+            self.stop_searching();
+        }
         // SAFETY: the caller held the last reference.
         unsafe { destroy(node) };
     }
@@ -341,12 +358,23 @@ impl Worker {
     /// Puts a task into the own ring, if that is how this executor and the quota have it.
     #[inline]
     pub(crate) fn push_own(&self, entry: Entry) -> bool {
-        let left = self.quota.get();
-        if left == 0 || !self.ready.get() || self.executor.max_workers() == 1 {
+        if !self.ready.get() || self.executor.max_workers() == 1 || (self.quota.get() == 0 && !self.more_quota()) {
             return false;
         }
-        self.quota.set(left - 1);
+        self.quota.set(self.quota.get() - 1);
         self.ring().push(&[entry]);
+        true
+    }
+
+    /// More pushes to the own ring, if nothing that is older than the last look around still waits.
+    #[cold]
+    fn more_quota(&self) -> bool {
+        let queue = self.executor.queue();
+        if !queue.shared.seems_empty() || queue.overdue(&*self.executor, self.index, self.mark.get()).is_some() {
+            return false;
+        }
+        self.mark.set(queue.shared.index() + 1);
+        self.quota.set(QUOTA);
         true
     }
 
@@ -368,7 +396,7 @@ impl Worker {
         if let Some(end) = executor.doomed() {
             return end_pending(task, end.flags(), || executor.queue().bury());
         }
-        if !task.claim() {
+        if !task.claim_inline() {
             return false;
         }
         task.add_reference();

@@ -16,7 +16,7 @@
 //!   are none.
 
 use super::Entry;
-use crate::sync::{load_sc, store_sc, AtomicPtr, AtomicU64, AtomicUsize, Ordering::*, Padded};
+use crate::sync::{load_sc, store_release, store_sc, AtomicPtr, AtomicU64, AtomicUsize, Ordering::*, Padded};
 use std::ffi::c_void;
 
 const CAPACITY: usize = if cfg!(loom) { 4 } else { 256 };
@@ -32,6 +32,8 @@ struct Cell {
 pub(crate) struct Ring {
     head: Padded<AtomicU64>,
     tail: Padded<AtomicU64>,
+    /// The shared queue's index behind the last batch that the owner took: how old the batch's entries are.
+    stamp: AtomicU64,
     entries: [Cell; CAPACITY],
 }
 
@@ -41,7 +43,12 @@ const _: () = assert!(super::BATCH + super::QUOTA <= CAPACITY);
 impl Ring {
     pub(crate) fn new() -> Ring {
         let cell = |_| Cell { what: AtomicUsize::new(0), value: AtomicPtr::new(std::ptr::null_mut()) };
-        Ring { head: Padded(AtomicU64::new(0)), tail: Padded(AtomicU64::new(0)), entries: std::array::from_fn(cell) }
+        Ring {
+            head: Padded(AtomicU64::new(0)),
+            tail: Padded(AtomicU64::new(0)),
+            stamp: AtomicU64::new(0),
+            entries: std::array::from_fn(cell),
+        }
     }
 
     /// Appends entries, visible all at once. The store of `tail` is sequentially consistent: it is the publication after
@@ -88,7 +95,7 @@ impl Ring {
         // The last entry, or already gone: whoever moves head has it.
         let won = head == tail - 1 && self.head.compare_exchange(head, tail, SeqCst, Relaxed).is_ok();
         // Relaxed would do for the count; Release keeps it an ordinary publication of an empty ring.
-        self.tail.store(tail, Release);
+        store_release(&self.tail, tail);
         won
     }
 
@@ -107,6 +114,16 @@ impl Ring {
     pub(crate) fn len(&self) -> usize {
         let head = self.head.load(Relaxed);
         self.tail.load(Relaxed).saturating_sub(head) as usize
+    }
+
+    /// Owner only, before it pushes the batch, whose publication carries the stamp with it (Relaxed here).
+    pub(crate) fn set_stamp(&self, index: u64) {
+        self.stamp.store(index, Relaxed);
+    }
+
+    /// Whether there are entries of a batch that was taken before `mark`. A hint: somebody may take them at this moment.
+    pub(crate) fn is_older_than(&self, mark: u64) -> bool {
+        self.stamp.load(Relaxed) < mark && !self.is_empty()
     }
 
     fn get(&self, index: u64) -> Entry {

@@ -5,9 +5,21 @@
 //!
 //! Tasks enter the shared FIFO and leave it in order, in batches: a worker runs the first of a batch and puts the rest
 //! into its ring, which it empties front to back before it takes again. With one worker that is exact. A worker that
-//! submits puts the task into its own ring instead, where it is found first: at most [`QUOTA`] since the worker last took
-//! from elsewhere, so a task in the FIFO is overtaken by at most `workers × (BATCH + QUOTA)` later ones (P3). With one worker
-//! everything goes through the FIFO.
+//! submits puts the task into its own ring instead, where it is found first; with one worker everything goes through the
+//! FIFO.
+//!
+//! How often a task t is overtaken by later ones (P3: at most `workers × (32 + 64)` times):
+//!
+//! * *While t is in the FIFO*: by tasks that workers push to their own rings. Each has a quota of [`QUOTA`], and gets more only
+//!   when it sees the FIFO empty: `QUOTA` per worker.
+//! * *While t is in the ring of a worker A, behind a long task perhaps*: each other worker B remembers by its *mark* how far
+//!   the FIFO was when it last looked around; each ring is stamped with how far it was when its batch was taken. B first
+//!   rescues what is left in rings with a stamp below its mark, before it takes a batch or gets a new quota, either of which
+//!   moves its mark beyond A's stamp. So B gets one batch and one quota ahead of t at most: `BATCH + QUOTA`. A's own pushes lie
+//!   behind t.
+//!
+//! Together at most `BATCH + 2 × QUOTA` per worker. A task that its own waiter takes back or runs inline is aside, and its
+//! push is refunded.
 //!
 //! # Tombstones
 //!
@@ -28,8 +40,8 @@ use std::ptr::NonNull;
 
 /// Entries that a worker takes from the FIFO at once, at most.
 pub(crate) const BATCH: usize = if cfg!(loom) { 2 } else { 32 };
-/// Tasks that a worker may put into its own ring between two takes from elsewhere.
-pub(crate) const QUOTA: usize = if cfg!(loom) { 2 } else { 64 };
+/// Tasks that a worker may put into its own ring while something older waits elsewhere.
+pub(crate) const QUOTA: usize = if cfg!(loom) { 2 } else { 32 };
 /// Tombstones below this number are not worth a sweep.
 const SWEEP: usize = if cfg!(loom) { 4 } else { 1024 };
 
@@ -108,6 +120,23 @@ impl Queue {
         (1..n).filter_map(|i| rings.ring((me + i) % n)).find_map(Ring::take_front)
     }
 
+    /// A ring that has kept a batch since before `mark`; looks at all of them, beginning behind `me`.
+    pub(crate) fn overdue<'a>(&self, rings: &'a impl Rings, me: usize, mark: u64) -> Option<&'a Ring> {
+        let n = rings.count();
+        (1..n).filter_map(|i| rings.ring((me + i) % n)).find(|ring| ring.is_older_than(mark))
+    }
+
+    /// One entry from such a ring.
+    #[inline]
+    pub(crate) fn rescue(&self, rings: &impl Rings, me: usize, mark: u64) -> Option<Entry> {
+        while let Some(ring) = self.overdue(rings, me, mark) {
+            if let Some(entry) = ring.take_front() {
+                return Some(entry);
+            }
+        }
+        None
+    }
+
     /// Whether there is an entry anywhere. With [`crate::sync::load_sc`] inside: the look of someone who is about to stop
     /// looking. May say yes wrongly (somebody is in the middle of a push or a take), never no.
     pub(crate) fn has_work(&self, rings: &impl Rings) -> bool {
@@ -144,7 +173,11 @@ impl Queue {
     pub(crate) unsafe fn drop_dead(&self, node: NonNull<Node>) {
         self.dead.fetch_sub(1, Relaxed);
         // SAFETY: the entry's reference is the caller's.
-        unsafe { release(node) };
+        unsafe {
+            if node.as_ref().drop_entry() {
+                destroy(node);
+            }
+        }
     }
 
     /// Drops up to `limit` dead entries from the head of the FIFO, if nobody else is at it.

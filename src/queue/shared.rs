@@ -19,7 +19,7 @@ use super::Entry;
 #[cfg(loom)]
 use crate::alloc::try_box;
 use crate::status::{Result, NO_MEMORY};
-use crate::sync::{load_sc, AtomicPtr, AtomicU64, Backoff, Ordering::*, Padded, UnsafeCell};
+use crate::sync::{load_sc, store_release, AtomicPtr, AtomicU64, Backoff, Ordering::*, Padded, UnsafeCell};
 
 const SEGMENT: usize = if cfg!(loom) { 2 } else { 512 };
 
@@ -73,10 +73,11 @@ pub(crate) enum Taken {
     Nothing,
     /// Another taker is at it.
     Contended,
-    /// `n` entries; `behind` were there before.
+    /// `n` entries of the `behind` that were there; the head is at `index` now.
     Some {
         n: usize,
         behind: usize,
+        index: u64,
     },
 }
 
@@ -98,7 +99,7 @@ impl Shared {
                 match self.fresh_segment() {
                     Ok(segment) => self.link(segment),
                     Err(_) => {
-                        self.tail.word.store(word, Release);
+                        store_release(&self.tail.word, word);
                         return Err(Refused::NoMemory);
                     }
                 }
@@ -106,7 +107,7 @@ impl Shared {
             self.write(entry);
         }
         // Release: the entry is visible to whoever sees the index.
-        self.tail.word.store(word + TAIL_ONE, Release);
+        store_release(&self.tail.word, word + TAIL_ONE);
         Ok(())
     }
 
@@ -128,7 +129,7 @@ impl Shared {
                         chain = segment;
                     }
                     Err(_) => {
-                        self.tail.word.store(word, Release);
+                        store_release(&self.tail.word, word);
                         free_chain(chain);
                         return Err(Refused::NoMemory);
                     }
@@ -144,7 +145,7 @@ impl Shared {
                 self.write(entry(i));
             }
         }
-        self.tail.word.store(word + TAIL_ONE * n as u64, Release);
+        store_release(&self.tail.word, word + TAIL_ONE * n as u64);
         Ok(())
     }
 
@@ -163,11 +164,11 @@ impl Shared {
             *slot = unsafe { self.read() };
         }
         // Release: the next taker finds segment and offset as we leave them.
-        self.head.word.store(head + HEAD_ONE * n as u64, Release);
+        store_release(&self.head.word, head + HEAD_ONE * n as u64);
         if n == 0 {
             Taken::Nothing
         } else {
-            Taken::Some { n, behind }
+            Taken::Some { n, behind, index: head / HEAD_ONE + n as u64 }
         }
     }
 
@@ -183,7 +184,7 @@ impl Shared {
                 n += 1;
             }
         }
-        self.head.word.store(head + HEAD_ONE * n as u64, Release);
+        store_release(&self.head.word, head + HEAD_ONE * n as u64);
         n
     }
 
@@ -207,7 +208,7 @@ impl Shared {
                 }
             }
         }
-        self.head.word.store(head, Release);
+        store_release(&self.head.word, head);
     }
 
     /// No more pushes from now on. `broken`: because an initializer failed, which outlasts a plain close.
@@ -238,13 +239,19 @@ impl Shared {
     /// See [`super::Queue::has_work`].
     pub(crate) fn has_work(&self) -> bool {
         let tail = load_sc(&self.tail.word);
-        tail & LOCKED != 0 || tail / TAIL_ONE != self.head.word.load(Relaxed) / HEAD_ONE
+        // A stale head could only make the answer a wrong yes; but a stale one again and again would be a wrong yes for ever.
+        tail & LOCKED != 0 || tail / TAIL_ONE != load_sc(&self.head.word) / HEAD_ONE
     }
 
     /// A quick look that may be wrong either way.
     #[inline]
     pub(crate) fn seems_empty(&self) -> bool {
         self.tail.word.load(Relaxed) / TAIL_ONE == self.head.word.load(Relaxed) / HEAD_ONE
+    }
+
+    /// How many entries have ever been taken.
+    pub(crate) fn index(&self) -> u64 {
+        self.head.word.load(Relaxed) / HEAD_ONE
     }
 
     pub(crate) fn len(&self) -> usize {

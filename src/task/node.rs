@@ -57,8 +57,18 @@ unsafe impl Sync for Node {}
 pub(crate) struct Ended {
     /// To be notified, in the end by [`crate::completion`].
     pub(crate) observers: List,
-    /// The reference that was given up with the transition was the last one: the node is the author's to destroy.
-    pub(crate) last: bool,
+    pub(crate) reference: Held,
+}
+
+/// What has become of the author's reference.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Held {
+    /// It is the author's still, to be given up when the observers have been notified.
+    Still,
+    /// It went with the transition: the node is not to be touched any more.
+    NoMore,
+    /// It went, and was the last one: the node is the author's to destroy.
+    Last,
 }
 
 /// What becomes of the reference that the author of `finish` holds.
@@ -66,8 +76,15 @@ pub(crate) struct Ended {
 pub(crate) enum Reference {
     /// The author keeps it.
     Keep,
-    /// Given up with the transition, unless there are observers: then it is the author's until they have been notified.
+    /// Given up with the transition, unless there are (or were) observers, or a tombstone: then the author has it still.
     GiveUp,
+}
+
+fn given(reference: Reference) -> Held {
+    match reference {
+        Reference::Keep => Held::Still,
+        Reference::GiveUp => Held::NoMore,
+    }
 }
 
 /// Whether an observer got onto the list.
@@ -99,6 +116,7 @@ pub(crate) enum Product {
     },
     /// It failed, and there was no memory to say more than its code.
     BareFailure {
+        value: *mut c_void,
         code: i32,
         hooked: bool,
     },
@@ -134,9 +152,19 @@ impl Node {
         State::of(self.word())
     }
 
-    /// PENDING → RUNNING. True: the caller is the runner.
+    /// PENDING → RUNNING. True: the caller is the runner. It holds the queue's entry, or another reference.
     #[inline]
     pub(crate) fn claim(&self) -> bool {
+        self.claim_with(RUNNING)
+    }
+
+    /// The same for a waiter that leaves the entry where it is, as a tombstone.
+    pub(crate) fn claim_inline(&self) -> bool {
+        self.claim_with(RUNNING | TOMBSTONE)
+    }
+
+    #[inline]
+    fn claim_with(&self, flags: u64) -> bool {
         let mut seen = self.state.load(Acquire);
         loop {
             if seen & STATE != PENDING {
@@ -145,13 +173,13 @@ impl Node {
             if references(seen) == 1 {
                 // Only the runner's own reference is left, so nobody else can change the word. Acquire above: what the
                 // former holders did to the node happens before we run it.
-                self.state.store(seen | RUNNING, Relaxed);
+                self.state.store(seen | flags, Relaxed);
                 return true;
             }
             // Acquire: pairs with the Release of whoever wrote the fields last (the submitter, through the queue or
             // through the user's own hand-over of the future).
             // Acquire on failure too: the new value may say that the other references are gone, see above.
-            match self.state.compare_exchange_weak(seen, seen | RUNNING, Acquire, Acquire) {
+            match self.state.compare_exchange_weak(seen, seen | flags, Acquire, Acquire) {
                 Ok(_) => return true,
                 Err(now) => seen = now,
             }
@@ -182,8 +210,7 @@ impl Node {
     /// RUNNING → FINISHED.
     ///
     /// # Safety
-    /// The caller claimed the task. With [`Reference::GiveUp`] it owns a reference, and after the call it has none unless
-    /// the answer has observers or is the last.
+    /// The caller claimed the task. With [`Reference::GiveUp`] it owns a reference; the answer says what became of it.
     #[inline]
     pub(crate) unsafe fn finish(&self, product: Product, reference: Reference) -> Ended {
         let mut flags = FINISHED;
@@ -201,8 +228,10 @@ impl Node {
                 }
                 value
             }
-            // SAFETY: the same contract.
-            Product::BareFailure { code, hooked } => return unsafe { self.finish_in_place(code, hooked, reference) },
+            Product::BareFailure { value, code, hooked } => {
+                // SAFETY: the same contract.
+                return unsafe { self.finish_in_place(value, code, hooked) };
+            }
         };
         // SAFETY: we are the runner, so `value` is ours until the word says done.
         self.value.with_mut(|v| unsafe { *v = value });
@@ -229,13 +258,12 @@ impl Node {
                 seen = self.state.load(Acquire);
                 continue;
             }
-            let give_up = reference == Reference::GiveUp && seen & OBSERVERS == 0;
-            let last = give_up && references(seen) == 1;
+            let give_up = reference == Reference::GiveUp && seen & (OBSERVERS | TOMBSTONE) == 0;
             let done = (seen & !(STATE | WAITERS)) | flags;
-            if last {
+            if give_up && references(seen) == 1 {
                 // Nobody else has a reference, so nobody waits, looks or registers.
                 self.state.store(done, Relaxed);
-                return Some(Ended { observers: List::EMPTY, last });
+                return Some(Ended { observers: List::EMPTY, reference: Held::Last });
             }
             let done = if give_up { done - REF } else { done };
             // Release: results are seen by whoever sees done. Acquire: we see the records that were added, and, should the
@@ -253,7 +281,10 @@ impl Node {
         if seen & WAITERS != 0 {
             futex::wake_all_at(sleepers);
         }
-        Some(Ended { observers, last: false })
+        Some(Ended {
+            observers,
+            reference: if seen & (OBSERVERS | TOMBSTONE) == 0 { given(reference) } else { Held::Still },
+        })
     }
 
     /// RUNNING → FINISHED with the failure's record in `func`, `value` and `observers`, which lie side by side and have its
@@ -263,7 +294,7 @@ impl Node {
     /// # Safety
     /// As for [`Node::finish`].
     #[cold]
-    unsafe fn finish_in_place(&self, code: i32, hooked: bool, reference: Reference) -> Ended {
+    unsafe fn finish_in_place(&self, value: *mut c_void, code: i32, hooked: bool) -> Ended {
         let (sleepers, hooked) = (futex::low_half(&self.state), if hooked { HOOKED } else { 0 });
         let locked = self.lock_list().expect("a running task is not done");
         // SAFETY: the runner owns func and value, the lock's holder the list.
@@ -273,6 +304,7 @@ impl Node {
             let ErrorRecord { message, payload, .. } = ErrorRecord::bare(code);
             if extra {
                 (*self.func.with(|f| *f).cast::<Extra>()).bare = ErrorRecord::bare(code);
+                self.value.with_mut(|v| *v = value);
             } else {
                 self.func.with_mut(|f| f.cast::<[u32; 2]>().write([code as u32, 0]));
                 self.value.with_mut(|v| *v = message.cast_mut().cast());
@@ -281,10 +313,8 @@ impl Node {
             observers
         };
         let mut seen = locked;
-        let give_up = reference == Reference::GiveUp && observers.is_empty();
         loop {
             let done = (seen & !(STATE | WAITERS | LOCKED)) | FINISHED | FAILED | IN_PLACE | hooked;
-            let done = if give_up { done - REF } else { done };
             // Orderings as in `end`.
             match self.state.compare_exchange_weak(seen, done, AcqRel, Acquire) {
                 Ok(_) => break,
@@ -294,7 +324,7 @@ impl Node {
         if seen & WAITERS != 0 {
             futex::wake_all_at(sleepers);
         }
-        Ended { observers, last: give_up && references(seen) == 1 }
+        Ended { observers, reference: Held::Still }
     }
 
     /// How a done task ended; `None` when it is not done. Marks a failure as seen, if `see` says so.
@@ -487,6 +517,36 @@ impl Node {
         }
     }
 
+    /// If but for the entry's the caller's reference is the last one, lets the hooks run now. The taker of the entry may come
+    /// at any time: it counts itself out and, if it is the last then, frees the memory, in which no hook is left.
+    #[cold]
+    fn empty_early(&self) {
+        // Acquire: what the other holders did happens before the hooks.
+        let word = self.state.load(Acquire);
+        if word & TOMBSTONE == 0 || references(word) != 2 || word & (EXTRA | FAILED) == 0 {
+            return;
+        }
+        // SAFETY: nobody but the taker of the entry has a reference, and it does not look at these fields.
+        unsafe {
+            super::extra::release(self, word, self.func.with(|f| *f), self.value.with(|v| *v));
+        }
+        // Release: with the reference that we give up next, for the taker.
+        self.state.fetch_and(!(EXTRA | FAILED), Release);
+    }
+
+    /// Gives up the reference of the queue's entry of a task that is not pending. True as for `drop_reference`.
+    pub(crate) fn drop_entry(&self) -> bool {
+        if self.state.load(Acquire) & TOMBSTONE == 0 {
+            return self.drop_reference();
+        }
+        // Orderings as in `drop_reference`. TOMBSTONE is set, and nobody else clears it.
+        if references(self.state.fetch_sub(REF + TOMBSTONE, Release)) == 1 {
+            fence(Acquire);
+            return true;
+        }
+        false
+    }
+
     /// One more reference.
     #[inline]
     pub(crate) fn add_reference(&self) {
@@ -497,6 +557,9 @@ impl Node {
     /// Gives a reference up. True: it was the last, the node is the caller's to destroy.
     #[inline]
     pub(crate) fn drop_reference(&self) -> bool {
+        if self.state.load(Acquire) & TOMBSTONE != 0 {
+            self.empty_early();
+        }
         // If ours is the only one, nobody can add to it: no need to write. Acquire: see below.
         if references(self.state.load(Acquire)) == 1 {
             return true;

@@ -131,6 +131,8 @@ mod recycled {
             cache.len.set(cache.len.get() + 1);
             if cache.len.get() == CHAIN {
                 cache.put_aside();
+            } else if !cache.registered.get() {
+                cache.register(&mut DEPOT.lock());
             }
         })
     }

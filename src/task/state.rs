@@ -1,8 +1,8 @@
 //! The state word: one `AtomicU64` per node that says everything about a task that two threads may have to agree on.
 //!
 //! ```text
-//! 63            32 31                15 14 13 12 11 10  9  8  7  6  5  4  3  2 1 0
-//! [   references  ][   executor's id  ][                 flags               ][ st ]
+//! 63            32 31             16 15                                    2 1  0
+//! [   references  ][ executor's id ][                 flags                 ][ st ]
 //! ```
 //!
 //! The low half is also the word on which waiters sleep; counting references in the high half never disturbs them.
@@ -60,8 +60,13 @@ pub(crate) const HOOKED: u64 = 1 << 13;
 /// There was no memory for the failure's record: it lies in the node's own fields. Set with FAILED.
 pub(crate) const IN_PLACE: u64 = 1 << 14;
 
-pub(crate) const ID_SHIFT: u32 = 15;
-pub(crate) const ID_BITS: u32 = 17;
+/// The task was run inline by a waiter while its entry stayed in the queue; one of the references is that entry's. Set with
+/// RUNNING; cleared, with that reference, by whoever takes the entry. The entry's reference keeps the memory, but no hook
+/// waits for it: when the other references are gone, the hooks run.
+pub(crate) const TOMBSTONE: u64 = 1 << 15;
+
+pub(crate) const ID_SHIFT: u32 = 16;
+pub(crate) const ID_BITS: u32 = 16;
 
 /// One reference.
 pub(crate) const REF: u64 = 1 << 32;
@@ -103,7 +108,7 @@ pub(crate) struct Decoded(pub(crate) u64);
 
 impl std::fmt::Debug for Decoded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        const FLAGS: [(u64, &str); 13] = [
+        const FLAGS: [(u64, &str); 14] = [
             (WAITERS, "WAITERS"),
             (OBSERVERS, "OBSERVERS"),
             (LOCKED, "LOCKED"),
@@ -117,6 +122,7 @@ impl std::fmt::Debug for Decoded {
             (ANONYMOUS, "ANONYMOUS"),
             (HOOKED, "HOOKED"),
             (IN_PLACE, "IN_PLACE"),
+            (TOMBSTONE, "TOMBSTONE"),
         ];
         write!(f, "{:?}", State::of(self.0))?;
         for (_, name) in FLAGS.iter().filter(|(bit, _)| self.0 & bit != 0) {
