@@ -3,20 +3,24 @@
 //! A registration is one record, made when a future is added: it hangs on the node until the task is done, then on the
 //! queue's ready list, then its reference to the future is handed out. So completing a task allocates nothing (A6).
 //!
-//! Takers sleep on a doorbell: a crossbeam channel for one token. Whoever makes something ready rings; a bell that is
-//! ringing already stays so. A taker that leaves something for others behind rings again. So while there is something to
-//! take, a token is in the bell or a taker is awake that has not looked yet. Takers that are workers sleep on a counter
-//! instead, and are woken all: each may have to run what was just added, which only a worker of that executor can.
+//! The doorbell is a crossbeam channel for one token. Whoever makes something ready rings; if the bell rings already, then
+//! somebody has been called who has not looked yet, and no system call is needed. A taker that leaves something for others
+//! behind rings again. So while there is something to take, a token is in the bell or a taker is awake that has not looked
+//! yet. Sleeping itself is on a counter (a futex): the channel's own blocking allocates on each thread that uses it first.
+//!
+//! Takers that are workers are woken all: each may have to run what was just added, which only a worker of that executor can.
 //!
 //! In a forked child the parent's queues still give out what was ready, and refuse everything that would wait or change them.
 
-use crate::alloc::try_box;
+use crate::alloc::{try_box, try_zeroed_slice};
 use crate::current::{here, Here};
+use crate::reserve::with_reserve;
 use crate::status::{Error, Result, Status, FORKED, TIMEOUT};
 use crate::sync::{fence, AtomicU32, AtomicUsize, Mutex, MutexGuard, Ordering::*};
 use crate::sys::{fork, futex};
 use crate::task::node::Added;
 use crate::task::observer::{Kind, Observer};
+use crate::task::state::is_done;
 use crate::task::{Future, Node};
 use crate::wait::{check_process, help, own_pending, Timeout};
 use crossbeam_channel::{Receiver, Sender};
@@ -56,7 +60,7 @@ pub struct CompletionQueue {
     inner: Mutex<Inner>,
     ring: Sender<()>,
     bell: Receiver<()>,
-    /// Counts what may concern sleeping workers; they sleep on it.
+    /// Counts calls; takers sleep on it.
     changes: AtomicU32,
     /// The handle, and each record that waits.
     references: AtomicUsize,
@@ -78,8 +82,8 @@ enum Found {
 
 impl CompletionQueue {
     pub fn new() -> Result<NonNull<CompletionQueue>> {
-        // The one block that is not ours to allocate: the channel makes its own, for one token.
-        let (ring, bell) = crossbeam_channel::bounded(1);
+        // The channel allocates by itself.
+        let (ring, bell) = with_reserve(|| crossbeam_channel::bounded(1))?;
         let inner =
             Inner { waiting: List::EMPTY, ready: List::EMPTY, closed: false, sleeping_workers: 0, freed: false };
         let generation = fork::generation();
@@ -96,8 +100,7 @@ impl CompletionQueue {
         let queue = CompletionQueue::new()?;
         // SAFETY: the handle is ours; the futures are referred to.
         unsafe {
-            let add = |(tag, node): (usize, &*const Node)| queue.as_ref().add(&**node, tag as u64);
-            match futures.iter().enumerate().try_for_each(add).and_then(|()| queue.as_ref().close()) {
+            match queue.as_ref().fill(futures).and_then(|()| queue.as_ref().close()) {
                 Ok(()) => Ok(queue),
                 Err(error) => {
                     CompletionQueue::free(queue);
@@ -105,6 +108,26 @@ impl CompletionQueue {
                 }
             }
         }
+    }
+
+    /// Adds them all: first those that are done, so that they come out first, also before those that become so meanwhile.
+    ///
+    /// # Safety
+    /// As for `filled`.
+    unsafe fn fill(&self, futures: &[*const Node]) -> Result<()> {
+        // SAFETY: zero is a valid byte.
+        let mut added = unsafe { try_zeroed_slice::<u8>(futures.len()) }?;
+        for only_done in [true, false] {
+            for (i, &node) in futures.iter().enumerate() {
+                // SAFETY: this function's contract.
+                let future = unsafe { &*node };
+                if added[i] == 0 && (!only_done || is_done(future.word())) {
+                    self.add(future, i as u64)?;
+                    added[i] = 1;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Adds a future; it will come out once.
@@ -134,7 +157,7 @@ impl CompletionQueue {
             }
         }
         if call_workers {
-            self.call_workers();
+            self.call(u32::MAX);
         }
         Ok(())
     }
@@ -191,7 +214,8 @@ impl CompletionQueue {
         let more = !inner.ready.first.is_null() || (inner.closed && inner.waiting.first.is_null());
         let workers = inner.sleeping_workers;
         drop(inner);
-        if more {
+        // In a child nobody sleeps on the parent's bell, which a thread of the parent may have had in its hands at the fork.
+        if more && self.check_own().is_ok() {
             self.ring_bell(workers);
         }
         Ok(found)
@@ -220,29 +244,37 @@ impl CompletionQueue {
             let seen = self.changes.load(Relaxed);
             drop(inner);
             futex::wait(&self.changes, seen, timeout.deadline());
+            // The call may have been the bell's, and meant for one taker: who was called takes the token and looks, and if
+            // it is not for him passes it on (`look`).
+            let _ = self.bell.try_recv();
             self.inner.lock().sleeping_workers -= 1;
         });
     }
 
-    fn call_workers(&self) {
-        self.changes.fetch_add(1, Relaxed);
-        futex::wake(&self.changes, u32::MAX);
-    }
-
+    /// Sleeps until the bell rings.
     fn sleep(&self, timeout: Timeout) {
-        match timeout {
-            Timeout::Poll => {}
-            Timeout::Forever => drop(self.bell.recv()),
-            Timeout::Until(deadline) => drop(self.bell.recv_timeout(deadline.left())),
+        // The token first, then the count: whoever rings after this load has changed the count by the time we sleep.
+        let seen = self.changes.load(Acquire);
+        if self.bell.try_recv().is_err() {
+            futex::wait(&self.changes, seen, timeout.deadline());
+            let _ = self.bell.try_recv();
         }
     }
 
+    /// Full means that it rings already, and somebody has been called. `sleeping_workers` are called in any case.
     fn ring_bell(&self, sleeping_workers: usize) {
-        // Full means that it rings already.
-        let _ = self.ring.try_send(());
-        if sleeping_workers != 0 {
-            self.call_workers();
+        let rings_already = self.ring.try_send(()).is_err();
+        match (sleeping_workers != 0, rings_already) {
+            (true, _) => self.call(u32::MAX),
+            (false, false) => self.call(1),
+            (false, true) => {}
         }
+    }
+
+    fn call(&self, takers: u32) {
+        // Release: pairs with the load in `sleep`; what is ready is guarded by the lock anyway.
+        self.changes.fetch_add(1, Release);
+        futex::wake(&self.changes, takers);
     }
 
     fn check_own(&self) -> Result<()> {

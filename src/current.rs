@@ -10,6 +10,7 @@
 use crate::executor::Executor;
 use crate::status::{Error, Result, Status, NO_MEMORY};
 use crate::sys::thread;
+use crate::sys::tls::{self, Word};
 use crate::task::extra::Failure;
 use crate::task::node::Product;
 use crate::task::state::{ANONYMOUS, STOP};
@@ -65,9 +66,21 @@ thread_local! {
 }
 
 /// The calling thread's page.
-#[inline]
+#[inline(always)]
 pub(crate) fn here<R>(look: impl FnOnce(&Here) -> R) -> R {
-    HERE.with(look)
+    let mut page = tls::get::<Here>(Word::Here);
+    if page.is_null() {
+        page = first_look();
+    }
+    // SAFETY: the calling thread's page, which is there until the thread is gone: it has no destructor.
+    look(unsafe { &*page })
+}
+
+#[cold]
+fn first_look() -> *const Here {
+    let page = HERE.with(std::ptr::from_ref);
+    tls::set(Word::Here, page);
+    page
 }
 
 impl Here {

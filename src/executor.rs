@@ -258,8 +258,9 @@ impl Executor {
     /// What becomes of entries that are taken from now on, if they are not to run.
     #[inline]
     pub(crate) fn doomed(&self) -> Option<Doom> {
-        // Relaxed: what was pending when the gate changed is drained by who changed it; this is for what slipped in.
-        match self.gate.load(Relaxed) {
+        // SeqCst, as are the changes of the gate: a worker publishes to its ring and then looks here; who changes the gate then
+        // looks at the rings. One of the two sees the other (D5).
+        match self.gate.load(SeqCst) {
             gate if gate & (CANCELS | BREAKS) == 0 => None,
             gate if gate & BREAKS != 0 => Some(Doom::Broken),
             _ => Some(Doom::Cancelled),

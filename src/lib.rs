@@ -10,7 +10,7 @@
 //! 5. [`wait`] (with [`wait_first`] and [`deadlock`]), [`completion_queue`] and [`map`] are how results come out.
 //!
 //! Dependencies point down this list; underneath lie [`registry`] (from a node's id to its executor), [`current`] (what this
-//! thread is doing), [`alloc`] (allocation that can fail), [`sys`] (the operating system) and [`sync`] (std or loom).
+//! thread is doing), [`alloc`] and [`reserve`] (allocation that can fail), [`sys`] (the operating system) and [`sync`] (std or loom).
 //!
 //! `unsafe` is expected where memory is shared by protocol (`task`, `queue`, `registry`, the registrations of `wait_first`,
 //! `completion_queue` and `map`), where user functions are called (`worker`, `completion`, `current`), in `sys`, `alloc` and
@@ -35,6 +35,7 @@ mod completion;
 mod deadlock;
 mod queue;
 mod registry;
+mod reserve;
 mod scheduler;
 mod sync;
 mod sys;

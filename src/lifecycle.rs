@@ -27,6 +27,7 @@ use crate::sys::futex;
 use crate::sys::thread::Thread;
 use crate::worker::{self, Birth, Doom};
 use std::mem::MaybeUninit;
+use std::ops::ControlFlow;
 use std::ptr::NonNull;
 
 /// The threads of an executor.
@@ -55,6 +56,8 @@ const FREE: u8 = 0;
 const TAKEN: u8 = 1;
 /// The worker has ended; its thread is still to be joined.
 const ENDED: u8 = 2;
+
+const NO_SEAT: Error = Error::new(Status::System, "no place for another worker");
 
 impl Life {
     pub(crate) fn new(workers: usize) -> Result<Life> {
@@ -98,8 +101,9 @@ impl Executor {
             gate if gate & STARTED != 0 => return Ok(()),
             _ => {}
         }
+        let index = life.find_seat().ok_or(NO_SEAT)?;
         self.scheduler().reserve(true, self);
-        self.start_thread(&mut life).inspect_err(|_| self.scheduler().unreserve(self))?;
+        self.start_thread(&mut life, index).inspect_err(|_| self.scheduler().unreserve(self))?;
         // Release: whoever sees it may rely on the worker.
         self.gate.fetch_or(STARTED, Release);
         Ok(())
@@ -109,13 +113,16 @@ impl Executor {
     /// are workers, and later submissions try again (P4).
     pub(crate) fn start_another(&self) {
         let mut life = self.life.lock();
+        // The place first: a reservation that fails for want of one would be a searcher that others rely on, when the worker
+        // that is about to leave its place looks whether anybody is needed.
+        let Some(index) = life.find_seat() else { return };
         if life.ended || !self.has_work() {
             return;
         }
         match self.scheduler().reserve(false, self) {
             Need::Nothing => {}
             Need::Start => {
-                if self.start_thread(&mut life).is_err() {
+                if self.start_thread(&mut life, index).is_err() {
                     drop(life);
                     self.scheduler().unreserve(self);
                 }
@@ -127,9 +134,7 @@ impl Executor {
         }
     }
 
-    fn start_thread(&self, life: &mut Life) -> Result<()> {
-        const NO_SEAT: Error = Error::new(Status::System, "no place for another worker");
-        let index = life.find_seat().ok_or(NO_SEAT)?;
+    fn start_thread(&self, life: &mut Life, index: usize) -> Result<()> {
         self.make_ring(index)?;
         let name = self.settings().worker_name(index)?;
         let birth = Birth { executor: ExecutorRef::new(self), index, name, predecessor: None };
@@ -211,13 +216,17 @@ impl Executor {
 
     /// An initializer failed: nothing is taken any more, and what is pending ends with TP_ERR_BROKEN.
     pub(crate) fn break_down(&self) {
-        self.gate.fetch_or(BREAKS, AcqRel);
+        self.gate.fetch_or(BREAKS, SeqCst);
         self.queue().shared.close(true);
         self.drain(Doom::Broken);
     }
 
     fn drain(&self, doom: Doom) {
         self.queue().drain(self, |entry: Entry| {
+            if self.is_foreign() {
+                // A callback forked, and this is the child: what is pending is the parent's.
+                return ControlFlow::Break(());
+            }
             if let Job::Node(node) = entry.job() {
                 // SAFETY: the entry's reference is ours.
                 unsafe {
@@ -227,6 +236,7 @@ impl Executor {
                     }
                 }
             }
+            ControlFlow::Continue(())
         });
     }
 
@@ -237,7 +247,7 @@ impl Executor {
         }
         // A callback of what is cancelled may free the handle.
         let _keep = ExecutorRef::new(self);
-        self.gate.fetch_or(if cancel_futures { CLOSED | CANCELS } else { CLOSED }, AcqRel);
+        self.gate.fetch_or(if cancel_futures { CLOSED | CANCELS } else { CLOSED }, SeqCst);
         self.queue().shared.close(false);
         if cancel_futures {
             self.drain(Doom::Cancelled);
@@ -252,7 +262,8 @@ impl Executor {
         }
     }
 
-    /// After shutdown: until every worker has ended.
+    /// After shutdown: until every worker has ended. Once it has, its thread is joined, whatever the limit: all that may
+    /// still run there is destructors of the user's thread-locals.
     pub fn join(&self, timeout: Timeout) -> Result<()> {
         if self.is_foreign() {
             return Err(FORKED);

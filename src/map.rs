@@ -95,6 +95,10 @@ impl Map {
 
     /// The next item in order, when it is done.
     pub fn next(&self, timeout: Timeout) -> MapItem {
+        if self.executor.is_foreign() && self.busy.load(Relaxed) != 0 {
+            // A thread of the parent was in here at the fork: what it left is not whole.
+            return MapItem::Failed(FORKED);
+        }
         // Acquire/Release on `busy`: one thread after the other may use the map.
         if self.busy.swap(1, Acquire) != 0 {
             return MapItem::Failed(Error::new(Status::InvalidState, "another thread is inside tp_map_next"));

@@ -80,8 +80,8 @@ pub(crate) fn is_foreign(id: u32) -> bool {
 
 /// A slot for a new executor, with one use of its hooks and no reference yet; and the executor's number in this process.
 pub(crate) fn enter(hooks: Hooks) -> Result<(&'static Slot, u64)> {
+    crate::sys::fork::check()?;
     let mut ids = IDS.lock();
-    crate::sys::fork::install()?;
     let slot = match ids.free.take() {
         Some(slot) => {
             // SAFETY: we hold the lock.

@@ -37,6 +37,8 @@
 //!     becomes a searcher in the meantime inherits the duty, since then the leaver was not the last.
 //! (b) *searching = 0, sleeping = 0, nobody can be started.* Every worker is busy, and before it sleeps or ends it does an RMW
 //!     that is later than P's read, and looks everywhere after it.
+//!     One that has left may still have its place in the executor's table (it runs its finalizer), so that nobody can be
+//!     started for it: it looks everywhere once more after it has given the place up (`lifecycle::worker_ended`).
 //! (c) *preparing ≥ entries.* Each preparing worker becomes a searcher by an RMW later than P's read: case (a).
 //!
 //! A permit is taken by one thread inside `sleep`, and that thread is a searcher already, so a wake-up never evaporates: if

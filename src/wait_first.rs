@@ -46,7 +46,7 @@ pub(crate) unsafe fn wait(futures: &[*const Node], timeout: Timeout, what: WaitF
     if timeout == Timeout::Poll {
         return Err(TIMEOUT);
     }
-    // SAFETY: uninitialised records are valid.
+    // SAFETY: `MaybeUninit` may hold anything, zeroes too.
     let records = unsafe { try_zeroed_slice(futures.len()) }?;
     let block = Box::into_raw(try_box(Block {
         what,

@@ -6,7 +6,7 @@ use crate::current::{here, outside_task};
 use crate::executor::Executor;
 use crate::queue::local::Ring;
 use crate::queue::shared::Taken;
-use crate::queue::{release, Entry, Job, BATCH, QUOTA};
+use crate::queue::{release, Batch, Entry, Job, QUOTA};
 use crate::registry;
 use crate::scheduler::Rest;
 use crate::sys::clock::Deadline;
@@ -17,6 +17,7 @@ use crate::task::state::{references, BROKEN, CANCELLED, EXTRA, FAILED, FINISHED}
 use crate::task::{Node, TaskFn};
 use std::cell::Cell;
 use std::ffi::{c_char, c_void};
+use std::ops::ControlFlow;
 use std::ptr::NonNull;
 
 /// How long a searcher polls before it sleeps: about the cost of a wake-up.
@@ -157,7 +158,10 @@ impl Worker {
     /// A broken executor's last worker cannot leave work behind: what slipped in is ended, not run.
     fn empty_queue(&self) {
         let executor = &*self.executor;
-        executor.queue().drain(executor, |entry| self.run(entry));
+        executor.queue().drain(executor, |entry| {
+            self.run(entry);
+            ControlFlow::Continue(())
+        });
     }
 
     /// Take → run → idle, until shutdown or retirement; the worker has left when this returns.
@@ -201,7 +205,7 @@ impl Worker {
     /// Takes from the shared queue; all but the first go into the own ring, for everyone to see before the first runs.
     fn take_batch(&self) -> Option<Entry> {
         let executor = &*self.executor;
-        let mut batch = [Entry::EMPTY; BATCH];
+        let mut batch = Batch::new();
         let found = executor.queue().shared.take(&mut batch, executor.max_workers().min(4));
         let Taken::Some { n, behind, index } = found else { return None };
         self.mark.set(index);
@@ -210,9 +214,9 @@ impl Worker {
             self.quota.set(QUOTA);
         }
         self.chasing.set(if behind < CHASE_BELOW { self.chasing.get() + 1 } else { 0 });
-        batch[..n].iter().for_each(prefetch);
+        batch.iter().for_each(prefetch);
         if n > 1 {
-            self.ring().push(&batch[1..n]);
+            self.ring().push(&batch[1..]);
             // A publication like any other: whoever found the shared queue empty meanwhile has to hear of the ring.
             self.stop_searching();
             executor.scheduler().published(executor);
@@ -366,10 +370,14 @@ impl Worker {
         true
     }
 
-    /// More pushes to the own ring, if nothing that is older than the last look around still waits.
+    /// More pushes to the own ring, if nothing that is older than the last look around still waits, and most of what was
+    /// pushed has been taken: so the ring never holds more than a batch or a quota, and another quota.
     #[cold]
     fn more_quota(&self) -> bool {
         let queue = self.executor.queue();
+        if self.ring().len() > QUOTA {
+            return false;
+        }
         if !queue.shared.seems_empty() || queue.overdue(&*self.executor, self.index, self.mark.get()).is_some() {
             return false;
         }

@@ -37,8 +37,9 @@ pub(crate) struct Ring {
     entries: [Cell; CAPACITY],
 }
 
-// One batch and the quota of own pushes always fit: a batch is only taken into an empty ring.
-const _: () = assert!(super::BATCH + super::QUOTA <= CAPACITY);
+// One batch or quota, and another quota, always fit: a batch is only taken into an empty ring, and a worker gets a new quota
+// only when no more than a quota is left in its ring.
+const _: () = assert!(if super::BATCH > super::QUOTA { super::BATCH } else { super::QUOTA } + super::QUOTA <= CAPACITY);
 
 impl Ring {
     pub(crate) fn new() -> Ring {
@@ -57,6 +58,7 @@ impl Ring {
     pub(crate) fn push(&self, entries: &[Entry]) {
         // Relaxed: only the owner writes tail.
         let tail = self.tail.load(Relaxed);
+        debug_assert!(self.len() + entries.len() <= CAPACITY);
         for (i, entry) in entries.iter().enumerate() {
             self.set(tail + i as u64, *entry);
         }

@@ -36,6 +36,8 @@ use crate::task::{Node, TaskFn};
 use local::Ring;
 use shared::{Shared, Taken};
 use std::ffi::c_void;
+use std::mem::MaybeUninit;
+use std::ops::ControlFlow;
 use std::ptr::NonNull;
 
 /// Entries that a worker takes from the FIFO at once, at most.
@@ -64,6 +66,8 @@ pub(crate) enum Job {
 }
 
 impl Entry {
+    /// What a segment holds where nothing was written yet.
+    #[cfg(loom)]
     pub(crate) const EMPTY: Entry = Entry { what: 0, value: std::ptr::null_mut() };
 
     pub(crate) fn call(func: TaskFn, arg: *mut c_void) -> Entry {
@@ -93,6 +97,34 @@ impl Entry {
         let node = NonNull::new(self.value.cast::<Node>())?;
         // SAFETY: the entry's own reference keeps the node.
         (crate::task::state::STATE & unsafe { node.as_ref() }.word() != crate::task::state::PENDING).then_some(node)
+    }
+}
+
+/// Room for entries that are about to be taken. Not filled beforehand: that would cost more than a short batch.
+pub(crate) struct Batch {
+    room: [MaybeUninit<Entry>; BATCH],
+    len: usize,
+}
+
+impl Batch {
+    #[inline]
+    pub(crate) fn new() -> Batch {
+        Batch { room: [const { MaybeUninit::uninit() }; BATCH], len: 0 }
+    }
+
+    #[inline]
+    fn push(&mut self, entry: Entry) {
+        self.room[self.len].write(entry);
+        self.len += 1;
+    }
+}
+
+impl std::ops::Deref for Batch {
+    type Target = [Entry];
+    #[inline]
+    fn deref(&self) -> &[Entry] {
+        // SAFETY: the first `len` have been written.
+        unsafe { std::slice::from_raw_parts(self.room.as_ptr().cast(), self.len) }
     }
 }
 
@@ -182,31 +214,37 @@ impl Queue {
 
     /// Drops up to `limit` dead entries from the head of the FIFO, if nobody else is at it.
     fn drop_dead_head(&self, limit: usize) -> usize {
-        let mut out = [Entry::EMPTY; BATCH];
-        let n = self.shared.take_dead(&mut out[..limit.min(BATCH)]);
-        for entry in &out[..n] {
+        let mut dead = Batch::new();
+        self.shared.take_dead(&mut dead, limit.min(BATCH));
+        for entry in dead.iter() {
             if let Job::Node(node) = entry.job() {
                 // SAFETY: taken. Outside of the head's lock, since hooks may run.
                 unsafe { self.drop_dead(node) };
             }
         }
-        n
+        dead.len()
     }
 
     /// Every entry from everywhere, one at a time, until there is none: for shutdown and breakage, after the close.
-    pub(crate) fn drain(&self, rings: &impl Rings, mut each: impl FnMut(Entry)) {
+    pub(crate) fn drain(&self, rings: &impl Rings, mut each: impl FnMut(Entry) -> ControlFlow<()>) {
         let mut backoff = crate::sync::Backoff::new();
-        let mut out = [Entry::EMPTY; BATCH];
         loop {
-            match self.shared.take(&mut out, 1) {
-                Taken::Some { n, .. } => out[..n].iter().for_each(|entry| each(*entry)),
+            let mut batch = Batch::new();
+            match self.shared.take(&mut batch, 1) {
+                Taken::Some { .. } => {
+                    if batch.iter().try_for_each(|entry| each(*entry)).is_break() {
+                        return;
+                    }
+                }
                 Taken::Contended => backoff.pause(),
                 Taken::Nothing => break,
             }
         }
         for ring in (0..rings.count()).filter_map(|i| rings.ring(i)) {
             while let Some(entry) = ring.take_front() {
-                each(entry);
+                if each(entry).is_break() {
+                    return;
+                }
             }
         }
     }

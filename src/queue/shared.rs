@@ -15,7 +15,7 @@
 //!   tail as work. A producer that afterwards finds nobody to wake, and a worker that announced its sleep before it
 //!   looked here, cannot both have missed each other (`scheduler` has the other half).
 
-use super::Entry;
+use super::{Batch, Entry, BATCH};
 #[cfg(loom)]
 use crate::alloc::try_box;
 use crate::status::{Result, NO_MEMORY};
@@ -149,19 +149,19 @@ impl Shared {
         Ok(())
     }
 
-    /// Takes up to `out.len()` entries, a `share`th of what is there but at least one, without waiting for anyone.
+    /// Takes up to a batch of entries, a `share`th of what is there but at least one, without waiting for anyone.
     #[inline]
-    pub(crate) fn take(&self, out: &mut [Entry], share: usize) -> Taken {
+    pub(crate) fn take(&self, batch: &mut Batch, share: usize) -> Taken {
         let head = self.head.word.load(Relaxed);
         if head / HEAD_ONE == self.tail.word.load(Acquire) / TAIL_ONE {
             return Taken::Nothing;
         }
         let Some(head) = self.try_lock_head(head) else { return Taken::Contended };
         let behind = (self.tail.word.load(Acquire) / TAIL_ONE - head / HEAD_ONE) as usize;
-        let n = (behind / share).max(1).min(out.len()).min(behind);
-        for slot in &mut out[..n] {
+        let n = (behind / share).clamp(1, BATCH).min(behind);
+        for _ in 0..n {
             // SAFETY: we hold the head's lock, and there are `behind` entries.
-            *slot = unsafe { self.read() };
+            batch.push(unsafe { self.read() });
         }
         // Release: the next taker finds segment and offset as we leave them.
         store_release(&self.head.word, head + HEAD_ONE * n as u64);
@@ -172,20 +172,19 @@ impl Shared {
         }
     }
 
-    /// Takes dead entries from the head, up to `out.len()`, unless somebody else is at the head.
-    pub(crate) fn take_dead(&self, out: &mut [Entry]) -> usize {
-        let Some(head) = self.try_lock_head(self.head.word.load(Relaxed)) else { return 0 };
+    /// Takes dead entries from the head, up to `limit`, unless somebody else is at the head.
+    pub(crate) fn take_dead(&self, dead: &mut Batch, limit: usize) {
+        let Some(head) = self.try_lock_head(self.head.word.load(Relaxed)) else { return };
         let behind = (self.tail.word.load(Acquire) / TAIL_ONE - head / HEAD_ONE) as usize;
         let mut n = 0;
         // SAFETY: we hold the head's lock, and there are `behind` entries.
         unsafe {
-            while n < behind.min(out.len()) && self.peek().dead().is_some() {
-                out[n] = self.read();
+            while n < behind.min(limit) && self.peek().dead().is_some() {
+                dead.push(self.read());
                 n += 1;
             }
         }
         store_release(&self.head.word, head + HEAD_ONE * n as u64);
-        n
     }
 
     /// Moves all dead entries to the head, keeping the order of the living; from there `take_dead` gets them. Producers go

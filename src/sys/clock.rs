@@ -1,7 +1,5 @@
 //! Time: monotonic deadlines. Called by everything that waits.
 
-use std::time::Duration;
-
 const NANOS: u64 = 1_000_000_000;
 
 /// A point of CLOCK_MONOTONIC, in nanoseconds. Stepping the wall clock does not move it.
@@ -23,11 +21,6 @@ impl Deadline {
 
     pub(crate) fn passed(self) -> bool {
         Deadline::now() >= self
-    }
-
-    /// What is left until then.
-    pub(crate) fn left(self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(Deadline::now().0))
     }
 
     pub(crate) fn timespec(self) -> libc::timespec {

@@ -6,31 +6,34 @@
 //! worker, and moves the border between the parent's executors and the child's own (`registry::abandon_all`).
 
 use crate::status::{Error, Result};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 /// How many forks lie between this process and the one that loaded the library. Relaxed everywhere: it changes only in a
 /// child's handler, when the process has one thread.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-static INSTALLED: AtomicU32 = AtomicU32::new(0);
+/// What the installation answered: 0, or an errno. It runs when the library is loaded: later, a fork might come between the
+/// first executor's taking of a lock and the handlers that know of it.
+static REFUSED: AtomicI32 = AtomicI32::new(0);
+
+#[used]
+#[link_section = ".init_array"]
+static AT_LOAD: extern "C" fn() = install_at_load;
+
+extern "C" fn install_at_load() {
+    // SAFETY: the handlers are functions of this library, which is never unloaded.
+    let errno = unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
+    REFUSED.store(errno, Ordering::Relaxed);
+}
 
 pub(crate) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// Installs the handlers, once per process (a child inherits them). Must have succeeded before the first executor exists.
-pub(crate) fn install() -> Result<()> {
-    // Acquire/Release: who sees it installed may rely on it. Two threads that race here install it under the registry's
-    // lock, which the caller holds.
-    if INSTALLED.load(Ordering::Acquire) != 0 {
-        return Ok(());
-    }
-    // SAFETY: the handlers are functions of this library, which is never unloaded (-z nodelete).
-    match unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) } {
-        0 => {
-            INSTALLED.store(1, Ordering::Release);
-            Ok(())
-        }
+/// Whether the handlers are in place; without them there must be no executor.
+pub(crate) fn check() -> Result<()> {
+    match REFUSED.load(Ordering::Relaxed) {
+        0 => Ok(()),
         errno => Err(Error::os("the fork handlers could not be installed", errno)),
     }
 }

@@ -11,3 +11,4 @@ pub(crate) mod fork;
 pub(crate) mod fork_lock;
 pub(crate) mod futex;
 pub(crate) mod thread;
+pub(crate) mod tls;

@@ -327,7 +327,7 @@ impl Node {
         Ended { observers, reference: Held::Still }
     }
 
-    /// How a done task ended; `None` when it is not done. Marks a failure as seen, if `see` says so.
+    /// How a done task ended; `None` when it is not done.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         let word = self.word();
         match word & STATE {
@@ -517,21 +517,30 @@ impl Node {
         }
     }
 
-    /// If but for the entry's the caller's reference is the last one, lets the hooks run now. The taker of the entry may come
-    /// at any time: it counts itself out and, if it is the last then, frees the memory, in which no hook is left.
+    /// The same while the entry of a task that was run inline is still queued. If but for the entry's the caller's reference
+    /// is the last one, the hooks run now; the taker of the entry may come at any time, counts itself out and, if it is the
+    /// last then, frees the memory, in which no hook is left.
     #[cold]
-    fn empty_early(&self) {
-        // Acquire: what the other holders did happens before the hooks.
-        let word = self.state.load(Acquire);
-        if word & TOMBSTONE == 0 || references(word) != 2 || word & (EXTRA | FAILED) == 0 {
-            return;
+    fn drop_reference_beside_entry(&self) -> bool {
+        // Acquire: what the other holders did happens before the hooks, or before the node's end.
+        let mut seen = self.state.load(Acquire);
+        loop {
+            if seen & TOMBSTONE != 0 && references(seen) == 2 && seen & (EXTRA | FAILED) != 0 {
+                // SAFETY: nobody but the taker of the entry has a reference, and it does not look at these fields.
+                unsafe {
+                    super::extra::release(self, seen, self.func.with(|f| *f), self.value.with(|v| *v));
+                }
+                // Release: for the taker, with the reference that we give up next.
+                seen = self.state.fetch_and(!(EXTRA | FAILED), AcqRel) & !(EXTRA | FAILED);
+                continue;
+            }
+            // A CAS: two who give up at once must not both miss that the other was the last but one. AcqRel as in
+            // `drop_reference`.
+            match self.state.compare_exchange_weak(seen, seen - REF, AcqRel, Acquire) {
+                Ok(_) => return references(seen) == 1,
+                Err(now) => seen = now,
+            }
         }
-        // SAFETY: nobody but the taker of the entry has a reference, and it does not look at these fields.
-        unsafe {
-            super::extra::release(self, word, self.func.with(|f| *f), self.value.with(|v| *v));
-        }
-        // Release: with the reference that we give up next, for the taker.
-        self.state.fetch_and(!(EXTRA | FAILED), Release);
     }
 
     /// Gives up the reference of the queue's entry of a task that is not pending. True as for `drop_reference`.
@@ -558,7 +567,7 @@ impl Node {
     #[inline]
     pub(crate) fn drop_reference(&self) -> bool {
         if self.state.load(Acquire) & TOMBSTONE != 0 {
-            self.empty_early();
+            return self.drop_reference_beside_entry();
         }
         // If ours is the only one, nobody can add to it: no need to write. Acquire: see below.
         if references(self.state.load(Acquire)) == 1 {

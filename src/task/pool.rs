@@ -42,6 +42,7 @@ mod recycled {
     use super::super::chunk::{Chunks, NODES_KEPT};
     use super::*;
     use crate::sys::fork_lock::ForkLock;
+    use crate::sys::tls::{self, Word};
     use std::cell::Cell;
 
     /// Nodes in a chain.
@@ -98,10 +99,28 @@ mod recycled {
         key: None,
     });
 
+    /// The calling thread's cache.
+    #[inline(always)]
+    fn cache<R>(look: impl FnOnce(&Cache) -> R) -> R {
+        let mut cache = tls::get::<Cache>(Word::Nodes);
+        if cache.is_null() {
+            cache = first_look();
+        }
+        // SAFETY: the calling thread's cache, which is there until the thread is gone: it has no destructor.
+        look(unsafe { &*cache })
+    }
+
+    #[cold]
+    fn first_look() -> *const Cache {
+        let cache = CACHE.with(std::ptr::from_ref);
+        tls::set(Word::Nodes, cache);
+        cache
+    }
+
     /// Memory for `node`, filled with it.
     #[inline]
     pub(crate) fn alloc(node: Node) -> Result<NonNull<Node>> {
-        CACHE.with(|cache| {
+        cache(|cache| {
             let mut block = cache.head.get();
             if block.is_null() {
                 block = cache.refill()?;
@@ -123,7 +142,7 @@ mod recycled {
     /// From `alloc`, not used again.
     #[inline]
     pub(crate) unsafe fn free(node: NonNull<Node>) {
-        CACHE.with(|cache| {
+        cache(|cache| {
             let block = node.as_ptr().cast::<Free>();
             // SAFETY: the memory is ours from here on.
             unsafe { (*block).next = cache.head.get() };
@@ -188,7 +207,7 @@ mod recycled {
 
     /// The end of a thread that has nodes. Later hooks of the same thread may use the cache again; then this runs again.
     unsafe extern "C" fn flush(_: *mut std::ffi::c_void) {
-        CACHE.with(|cache| {
+        cache(|cache| {
             let mut depot = DEPOT.lock();
             let spare = cache.spare.replace(std::ptr::null_mut());
             if !spare.is_null() {

@@ -2,7 +2,7 @@
 
 use super::{pointer, NOTHING};
 use crate::queue::shared::{Refused, Shared, Taken};
-use crate::queue::{release, Entry, Job};
+use crate::queue::{release, Batch, Entry, Job};
 use crate::task::state::{CANCELLED, REF};
 use crate::task::{node::Node, pool};
 use loom::sync::atomic::AtomicBool;
@@ -23,10 +23,10 @@ fn number(entry: Entry) -> usize {
 
 /// Takes whatever is there, by batches of up to two.
 fn take(queue: &Shared, into: &mut Vec<usize>) -> bool {
-    let mut batch = [Entry::EMPTY; 2];
+    let mut batch = Batch::new();
     match queue.take(&mut batch, 1) {
-        Taken::Some { n, .. } => {
-            into.extend(batch[..n].iter().map(|e| number(*e)));
+        Taken::Some { .. } => {
+            into.extend(batch.iter().map(|e| number(*e)));
             true
         }
         Taken::Nothing => false,
@@ -152,9 +152,10 @@ fn c08_a_sweep_keeps_the_living_in_order() {
         let other = queue.clone();
         let producer = thread::spawn(move || other.push(entry(3)).unwrap());
         queue.sweep();
-        let mut out = [Entry::EMPTY; 2];
-        assert_eq!(queue.take_dead(&mut out), 2);
-        for entry in out {
+        let mut out = Batch::new();
+        queue.take_dead(&mut out, 2);
+        assert_eq!(out.len(), 2);
+        for entry in out.iter() {
             let Job::Node(node) = entry.job() else { panic!("a living entry was dropped") };
             unsafe { release(node) };
         }
@@ -181,12 +182,12 @@ fn p02_a_contended_queue_is_not_called_empty() {
         let got = Arc::new(AtomicBool::new(false));
         let seen = got.clone();
         let taker = thread::spawn(move || {
-            let mut batch = [Entry::EMPTY; 1];
+            let mut batch = Batch::new();
             if matches!(other.take(&mut batch, 1), Taken::Some { .. }) {
                 seen.store(true, loom::sync::atomic::Ordering::Release);
             }
         });
-        let mut batch = [Entry::EMPTY; 1];
+        let mut batch = Batch::new();
         let mine = match queue.take(&mut batch, 1) {
             Taken::Some { n, .. } => n == 1,
             Taken::Contended => false,

@@ -4,7 +4,7 @@
 use super::{pointer, NOTHING};
 use crate::queue::local::Ring;
 use crate::queue::shared::{Refused, Taken};
-use crate::queue::{Entry, Job, Queue, Rings, BATCH};
+use crate::queue::{Batch, Entry, Job, Queue, Rings};
 use crate::scheduler::{Env, Need, Rest, Scheduler};
 use crate::sync::Backoff;
 use loom::sync::atomic::{AtomicUsize, Ordering::*};
@@ -142,11 +142,11 @@ impl Pool {
         if let Some(own) = self.0.rings[index].take_front() {
             return Some(own);
         }
-        let mut batch = [Entry::EMPTY; BATCH];
+        let mut batch = Batch::new();
         match self.0.queue.shared.take(&mut batch, 1) {
             Taken::Some { n, .. } => {
                 if n > 1 {
-                    self.0.rings[index].push(&batch[1..n]);
+                    self.0.rings[index].push(&batch[1..]);
                     self.stop_searching(searching);
                     self.0.scheduler.published(self);
                 }
