@@ -34,7 +34,7 @@ if ! command -v apt-get >/dev/null 2>&1 || [ "$(id -u)" -ne 0 ]; then
 fi
 
 echo "==> apt-get install$packages"
-export DEBIAN_FRONTEND=noninteractive
+export DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes
 # The lock: another apt may be running. The package lists: a fresh image has none.
 apt-get -o DPkg::Lock::Timeout=300 -qq update </dev/null
 apt-get -o DPkg::Lock::Timeout=300 -qq -y --no-install-recommends install $packages </dev/null >/dev/null

@@ -1,0 +1,572 @@
+/* E2: fork. What a child may do with its parent's handles, and that the parent notices nothing.
+ *
+ * Each child checks with the usual macros and ends by _exit: 0 when all held. A child that hangs is ended by its own watchdog. */
+#include "harness.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+
+static pid_t fork_child(void) {
+    fflush(NULL);
+    pid_t pid = fork();
+    REQUIRE(pid >= 0);
+    if (pid == 0) {
+        __atomic_store_n(&test_failures, 0, __ATOMIC_SEQ_CST);
+        watch();
+    }
+    return pid;
+}
+
+__attribute__((noreturn)) static void end_child(void) { _exit(__atomic_load_n(&test_failures, __ATOMIC_SEQ_CST) == 0 ? 0 : 1); }
+
+static int wait_for_child(pid_t pid) {
+    int   status = 0;
+    pid_t waited;
+    do {
+        waited = waitpid(pid, &status, 0);
+    } while (waited < 0 && errno == EINTR);
+    REQUIRE(waited == pid);
+    return status;
+}
+
+#define CHECK_CHILD_OK(pid) test_check_child(__FILE__, __LINE__, "(forked)", wait_for_child(pid), 0)
+
+/* Everything a parent can hand down, in every state. */
+typedef struct {
+    tp_executor         *executor;
+    blocker              busy;
+    tp_future           *succeeded, *failed, *cancelled, *taken, *running, *pending;
+    tp_completion_queue *queue; /* with `succeeded` ready and `pending` outstanding */
+    tp_map              *map;   /* over two items, both pending */
+    void                *map_args[2];
+    counter              hooks; /* every drop hook and callback counts here */
+} estate;
+
+static void estate_init(estate *e) {
+    memset(e, 0, sizeof *e);
+    counter_init(&e->hooks);
+    e->executor = tp_executor_new(TP_EXECUTOR_CONFIG(.max_workers = 1, .user_data = &e->hooks, .drop_user_data = count_drop));
+    REQUIRE(e->executor != NULL);
+    tp_executor *executor = e->executor;
+    CHECK_STATUS(tp_submit_task(executor, TP_TASK(.fn = return_arg, .arg = &e->hooks, .drop_result = count_drop), &e->succeeded), TP_OK);
+    CHECK_STATUS(tp_submit_task(executor, TP_TASK(.fn = return_arg, .arg = &e->hooks, .drop_result = count_drop), &e->taken), TP_OK);
+    e->failed = submit(executor, fail_with_seven, NULL);
+    void *result = NULL;
+    CHECK_STATUS(tp_future_take(e->taken, TP_FOREVER, &result), TP_OK);
+    CHECK_STATUS(tp_future_result(e->succeeded, TP_FOREVER, NULL), TP_OK);
+    CHECK_STATUS(tp_future_result(e->failed, TP_FOREVER, NULL), TP_ERR_TASK);
+    block(executor, &e->busy);
+    e->running = tp_future_retain(e->busy.future);
+    CHECK_STATUS(tp_submit_task(executor, TP_TASK(.fn = return_arg, .arg = &e->hooks, .drop_arg = count_drop, .drop_result = count_drop), &e->pending), TP_OK);
+    CHECK_STATUS(tp_future_add_done_callback(e->pending, count_done, &e->hooks), TP_OK);
+    e->cancelled = submit(executor, return_arg, NULL);
+    CHECK(tp_future_cancel(e->cancelled));
+    e->queue = tp_completion_queue_new();
+    REQUIRE(e->queue != NULL);
+    CHECK_STATUS(tp_completion_queue_add(e->queue, e->succeeded, 1), TP_OK);
+    CHECK_STATUS(tp_completion_queue_add(e->queue, e->pending, 2), TP_OK);
+    e->map = tp_map_new(executor, return_arg, e->map_args, 2, 0, NULL);
+    REQUIRE(e->map != NULL);
+}
+
+/* In the parent: all goes on as if there had been no fork. */
+static void estate_end(estate *e) {
+    CHECK_EQ(counter_get(&e->hooks), 0);
+    unblock(&e->busy);
+    CHECK_STATUS(tp_completion_queue_next(e->queue, TP_FOREVER, NULL, NULL), TP_OK);
+    CHECK_STATUS(tp_completion_queue_next(e->queue, TP_FOREVER, NULL, NULL), TP_OK);
+    tp_completion_queue_free(e->queue);
+    for (int i = 0; i < 2; i++) CHECK_STATUS(tp_map_next(e->map, TP_FOREVER, NULL), TP_OK);
+    CHECK_STATUS(tp_map_next(e->map, TP_FOREVER, NULL), TP_END);
+    tp_map_free(e->map);
+    CHECK_STATUS(tp_future_result(e->pending, TP_FOREVER, NULL), TP_OK);
+    CHECK_STATUS(tp_future_result(e->running, TP_FOREVER, NULL), TP_OK);
+    tp_future_release(e->succeeded);
+    tp_future_release(e->failed);
+    tp_future_release(e->cancelled);
+    tp_future_release(e->taken);
+    tp_future_release(e->running);
+    tp_future_release(e->pending);
+    tp_executor_free(e->executor);
+    CHECK_EQ(counter_get(&e->hooks), 5); /* drop_arg, callback, two results (one was taken), user_data */
+}
+
+static const int64_t every_timeout[] = {0, -1, 1, TP_MSEC(1), TP_SEC(3600), TP_FOREVER};
+enum { TIMEOUTS = sizeof every_timeout / sizeof every_timeout[0] };
+
+/* ---- done futures answer as ever ------------------------------------------------------------------------------------------------------------- */
+
+static void done_futures_answer(estate *e) {
+    counter called = COUNTER_INIT;
+    for (int t = 0; t < TIMEOUTS; t++) {
+        void           *result = NULL;
+        const tp_error *error = NULL;
+        size_t          n_done = 0;
+        tp_future      *done[4] = {e->succeeded, e->failed, e->cancelled, e->taken};
+        CHECK_STATUS(tp_future_result(e->succeeded, every_timeout[t], &result), TP_OK);
+        CHECK_PTR(result, &e->hooks);
+        CHECK_STATUS(tp_future_error(e->succeeded, every_timeout[t], &error), TP_OK);
+        CHECK_PTR(error, NULL);
+        CHECK_STATUS(tp_future_result(e->failed, every_timeout[t], &result), TP_ERR_TASK);
+        CHECK_STATUS(tp_future_error(e->failed, every_timeout[t], &error), TP_OK);
+        CHECK(error != NULL && error->code == 7 && strcmp(error->message, "seven") == 0);
+        CHECK_STATUS(tp_future_result(e->cancelled, every_timeout[t], &result), TP_ERR_CANCELLED);
+        CHECK_STATUS(tp_future_error(e->cancelled, every_timeout[t], &error), TP_ERR_CANCELLED);
+        CHECK_STATUS(tp_future_take(e->taken, every_timeout[t], &result), TP_ERR_INVALID_STATE);
+        for (int what = 0; what < 3; what++) {
+            CHECK_STATUS(tp_wait(done, 4, every_timeout[t], (tp_wait_for)what, &n_done), TP_OK);
+            CHECK_EQ(n_done, 4);
+        }
+        CHECK_STATUS(tp_wait(NULL, 0, every_timeout[t], TP_WAIT_ALL_COMPLETED, NULL), TP_OK);
+        tp_completion_queue *queue = tp_as_completed(done, 4);
+        REQUIRE(queue != NULL);
+        for (int i = 0; i < 4; i++) CHECK_STATUS(tp_completion_queue_next(queue, every_timeout[t], NULL, NULL), TP_OK);
+        CHECK_STATUS(tp_completion_queue_next(queue, every_timeout[t], NULL, NULL), TP_END);
+        tp_completion_queue_free(queue);
+        queue = tp_completion_queue_new();
+        REQUIRE(queue != NULL);
+        CHECK_STATUS(tp_completion_queue_add(queue, e->failed, 5), TP_OK);
+        uint64_t   tag = 0;
+        tp_future *out = NULL;
+        CHECK_STATUS(tp_completion_queue_next(queue, every_timeout[t], &out, &tag), TP_OK);
+        CHECK_PTR(out, e->failed);
+        CHECK_EQ(tag, 5);
+        tp_future_release(out);
+        tp_completion_queue_free(queue);
+        CHECK_STATUS(tp_future_add_done_callback(e->cancelled, count_done, &called), TP_OK);
+        CHECK_STATUS(tp_future_add_done_callback(e->succeeded, count_done, &called), TP_OK);
+        CHECK_EQ(counter_get(&called), 2 * (t + 1));
+    }
+    CHECK(tp_future_cancel(e->cancelled)); /* it is cancelled */
+    CHECK(!tp_future_cancel(e->succeeded));
+    CHECK(!tp_future_cancel(e->failed));
+    CHECK_EQ(tp_future_state(e->succeeded), TP_STATE_FINISHED);
+    CHECK_EQ(tp_future_state(e->cancelled), TP_STATE_CANCELLED);
+    CHECK(tp_future_done(e->failed));
+    void *result = NULL;
+    CHECK_STATUS(tp_future_take(e->succeeded, TP_FOREVER, &result), TP_OK);
+    CHECK_PTR(result, &e->hooks);
+    CHECK_FAILS(tp_future_result(e->succeeded, TP_FOREVER, &result), TP_ERR_INVALID_STATE);
+}
+
+/* ---- what would wait, poll, submit or change something ------------------------------------------------------------------------------------------ */
+
+static void unfinished_futures_are_the_parent_s(estate *e) {
+    tp_future *unfinished[2] = {e->running, e->pending};
+    for (int i = 0; i < 2; i++) {
+        for (int t = 0; t < TIMEOUTS; t++) {
+            void           *result = e;
+            const tp_error *error = (const tp_error *)e;
+            size_t          n_done = 77;
+            tp_future      *mixed[3] = {e->succeeded, unfinished[i], e->failed};
+            CHECK_FAILS(tp_future_result(unfinished[i], every_timeout[t], &result), TP_ERR_FORKED);
+            CHECK_FAILS(tp_future_take(unfinished[i], every_timeout[t], &result), TP_ERR_FORKED);
+            CHECK_FAILS(tp_future_error(unfinished[i], every_timeout[t], &error), TP_ERR_FORKED);
+            CHECK_FAILS(tp_wait(&unfinished[i], 1, every_timeout[t], TP_WAIT_FIRST_COMPLETED, &n_done), TP_ERR_FORKED);
+            CHECK_FAILS(tp_wait(mixed, 3, every_timeout[t], TP_WAIT_ALL_COMPLETED, &n_done), TP_ERR_FORKED);
+            CHECK_PTR(result, e);
+            CHECK_PTR(error, e);
+            CHECK_EQ(n_done, 77);
+        }
+        counter              called = COUNTER_INIT;
+        tp_completion_queue *queue = tp_completion_queue_new();
+        REQUIRE(queue != NULL);
+        CHECK_FAILS(tp_completion_queue_add(queue, unfinished[i], 1), TP_ERR_FORKED);
+        tp_completion_queue_free(queue);
+        CHECK_NULL(tp_as_completed(&unfinished[i], 1), TP_ERR_FORKED);
+        CHECK_NULL(tp_as_completed((tp_future *[]){e->succeeded, unfinished[i]}, 2), TP_ERR_FORKED);
+        CHECK_FAILS(tp_future_add_done_callback(unfinished[i], count_done, &called), TP_ERR_FORKED);
+        CHECK(!tp_future_cancel(unfinished[i]));
+        tp_future_request_stop(unfinished[i]);
+        CHECK_EQ(counter_get(&called), 0);
+        /* predicates answer from memory */
+        CHECK_EQ(tp_future_state(unfinished[i]), i == 0 ? TP_STATE_RUNNING : TP_STATE_PENDING);
+        CHECK_EQ(tp_future_running(unfinished[i]), i == 0);
+        CHECK(!tp_future_done(unfinished[i]));
+        CHECK(!tp_future_cancelled(unfinished[i]));
+        CHECK_PTR(tp_future_retain(unfinished[i]), unfinished[i]);
+        tp_future_release(unfinished[i]);
+    }
+    CHECK_EQ(counter_get(&e->hooks), 0);
+}
+
+static void the_executor_is_the_parent_s(estate *e) {
+    counter    touched = COUNTER_INIT;
+    void      *args[2] = {&touched, &touched};
+    tp_future *out = (tp_future *)e;
+    CHECK_NULL(tp_submit(e->executor, count_run, &touched), TP_ERR_FORKED);
+    CHECK_FAILS(tp_execute(e->executor, count_run, &touched), TP_ERR_FORKED);
+    CHECK_FAILS(tp_submit_many(e->executor, count_run, args, 2, &out), TP_ERR_FORKED);
+    CHECK_FAILS(tp_submit_task(e->executor, TP_TASK(.fn = count_run, .arg = &touched, .drop_arg = count_drop), &out), TP_ERR_FORKED);
+    for (uint32_t flags = 0; flags < 4; flags++) CHECK_FAILS(tp_executor_shutdown(e->executor, flags), TP_ERR_FORKED);
+    for (int t = 0; t < TIMEOUTS; t++) CHECK_FAILS(tp_executor_join(e->executor, every_timeout[t]), TP_ERR_FORKED); /* before INVALID_STATE */
+    /* the order of failures */
+    CHECK_NULL(tp_submit(e->executor, NULL, NULL), TP_ERR_INVALID_ARGUMENT);
+    CHECK_FAILS(tp_submit_task(e->executor, TP_TASK(.fn = count_run, .delay_ns = 1), &out), TP_ERR_UNSUPPORTED);
+    CHECK_FAILS(tp_executor_shutdown(e->executor, 8), TP_ERR_INVALID_ARGUMENT);
+    CHECK_FAILS(tp_future_take(e->running, TP_FOREVER, NULL), TP_ERR_INVALID_ARGUMENT);
+    /* counts answer from memory */
+    CHECK_EQ(tp_executor_max_workers(e->executor), 1);
+    CHECK(tp_executor_worker_count(e->executor) <= 1);
+    CHECK(tp_executor_pending_count(e->executor) <= 3);
+    CHECK_PTR(out, e);
+    CHECK_EQ(counter_get(&touched), 0);
+}
+
+/* Objects of the parent in whose inside its threads may have been at the fork. They answer or are FORKED; none hangs. */
+static void queues_and_maps_of_the_parent_answer(estate *e) {
+    for (int t = 0; t < TIMEOUTS; t++) {
+        tp_status status = tp_completion_queue_next(e->queue, every_timeout[t], NULL, NULL);
+        CHECK(status == TP_ERR_FORKED || (t == 0 && status == TP_OK)); /* what is ready may come out, once; the rest is unfinished */
+        CHECK_FAILS(tp_map_next(e->map, every_timeout[t], NULL), TP_ERR_FORKED);
+    }
+    tp_status added = tp_completion_queue_add(e->queue, e->succeeded, 9);
+    CHECK(added == TP_ERR_FORKED || added == TP_OK);
+    tp_status closed = tp_completion_queue_close(e->queue);
+    CHECK(closed == TP_ERR_FORKED || closed == TP_OK);
+    tp_map *map = tp_map_new(e->executor, return_arg, e->map_args, 2, 0, NULL); /* a map all the same, or FORKED */
+    if (map != NULL) {
+        tp_future *out = NULL;
+        CHECK_FAILS(tp_map_next(map, TP_FOREVER, &out), TP_ERR_FORKED);
+        tp_map_free(map);
+    } else {
+        CHECK_LAST_ERROR(TP_ERR_FORKED);
+    }
+}
+
+static void release_everything(estate *e, bool executor_first) {
+    if (executor_first) tp_executor_free(e->executor);
+    tp_map_free(e->map);
+    tp_completion_queue_free(e->queue);
+    tp_future_release(e->succeeded);
+    tp_future_release(e->failed);
+    tp_future_release(e->cancelled);
+    tp_future_release(e->taken);
+    tp_future_release(e->running);
+    tp_future_release(e->busy.future);
+    tp_future_release(e->pending);
+    if (!executor_first) tp_executor_free(e->executor);
+    CHECK_EQ(counter_get(&e->hooks), 0); /* free and release run no hook */
+}
+
+/* New executors work as in any process. */
+static void new_executors_work(void) {
+    for (int round = 0; round < 3; round++) {
+        counter      ran = COUNTER_INIT;
+        tp_executor *executor = new_executor(3);
+        blocker      busy;
+        block(executor, &busy);
+        tp_future *cancelled = submit(executor, count_run, &ran);
+        tp_future_cancel(cancelled);
+        tp_future_release(cancelled);
+        unblock(&busy);
+        long before = counter_get(&ran);
+        for (int i = 0; i < 200; i++) CHECK_PTR(result_of(submit(executor, count_run, &ran)), &ran);
+        for (int i = 0; i < 200; i++) CHECK_STATUS(tp_execute(executor, count_run, &ran), TP_OK);
+        tp_executor_free(executor);
+        CHECK_EQ(counter_get(&ran), before + 400);
+    }
+}
+
+#define IN_A_CHILD(body)               \
+    do {                               \
+        estate e;                      \
+        estate_init(&e);               \
+        pid_t pid = fork_child();      \
+        if (pid == 0) {                \
+            body;                      \
+            end_child();               \
+        }                              \
+        CHECK_CHILD_OK(pid);           \
+        estate_end(&e);                \
+    } while (0)
+
+TEST(e02_in_the_child_done_futures_answer_as_ever) { IN_A_CHILD(done_futures_answer(&e)); }
+TEST(e02_in_the_child_unfinished_futures_are_forked) { IN_A_CHILD(unfinished_futures_are_the_parent_s(&e)); }
+TEST(e02_in_the_child_the_executor_is_forked) { IN_A_CHILD(the_executor_is_the_parent_s(&e)); }
+TEST(e02_in_the_child_queues_and_maps_of_the_parent_do_not_hang) { IN_A_CHILD(queues_and_maps_of_the_parent_answer(&e)); }
+TEST(e02_in_the_child_free_and_release_return_and_run_no_hook) {
+    IN_A_CHILD(release_everything(&e, false));
+    IN_A_CHILD(release_everything(&e, true));
+    IN_A_CHILD(tp_executor_detach(e.executor); CHECK_EQ(counter_get(&e.hooks), 0));
+}
+TEST(e02_in_the_child_new_executors_work) {
+    IN_A_CHILD(new_executors_work());
+    IN_A_CHILD(unfinished_futures_are_the_parent_s(&e); the_executor_is_the_parent_s(&e); done_futures_answer(&e); new_executors_work();
+               release_everything(&e, false); new_executors_work());
+}
+
+/* A grandchild, whose parent is itself forked and has executors of its own. */
+TEST(e02_a_child_of_a_child) {
+    estate e;
+    estate_init(&e);
+    pid_t pid = fork_child();
+    if (pid == 0) {
+        tp_executor *executor = new_executor(2);
+        tp_future   *done = submit(executor, return_arg, &e);
+        CHECK_STATUS(tp_future_result(done, TP_FOREVER, NULL), TP_OK);
+        blocker busy;
+        block(executor, &busy);
+        pid_t grandchild = fork_child();
+        if (grandchild == 0) {
+            void *result = NULL;
+            unfinished_futures_are_the_parent_s(&e);
+            CHECK_STATUS(tp_future_result(done, 0, &result), TP_OK);
+            CHECK_PTR(result, &e);
+            CHECK_FAILS(tp_future_result(busy.future, TP_FOREVER, NULL), TP_ERR_FORKED);
+            CHECK_NULL(tp_submit(executor, return_arg, NULL), TP_ERR_FORKED);
+            new_executors_work();
+            end_child();
+        }
+        CHECK_CHILD_OK(grandchild);
+        unblock(&busy);
+        tp_future_release(done);
+        tp_executor_free(executor);
+        end_child();
+    }
+    CHECK_CHILD_OK(pid);
+    estate_end(&e);
+}
+
+/* exit, with its handlers, instead of _exit. */
+TEST(e02_a_child_may_exit_normally) {
+    estate e;
+    estate_init(&e);
+    pid_t pid = fork_child();
+    if (pid == 0) exit(0);
+    CHECK_CHILD_OK(pid);
+    pid = fork_child();
+    if (pid == 0) {
+        tp_executor *executor = new_executor(2); /* left alive */
+        result_of(submit(executor, return_arg, NULL));
+        exit(test_failures == 0 ? 0 : 1);
+    }
+    CHECK_CHILD_OK(pid);
+    estate_end(&e);
+}
+
+/* ---- fork in a task, a callback, an initializer ------------------------------------------------------------------------------------------------------ */
+
+typedef struct {
+    tp_executor *executor;
+    bool         returns; /* from the task function, in the child */
+    pid_t        pid;
+    counter      hooks;
+} forker;
+
+static void i_am_no_worker(forker *f) {
+    CHECK_PTR(tp_worker_name(), NULL);
+    CHECK_PTR(tp_executor_current(), NULL);
+    CHECK_PTR(tp_future_current(), NULL);
+    CHECK(!tp_task_stop_requested());
+    CHECK_FAILS(tp_task_fail(1, "no task"), TP_ERR_INVALID_STATE);
+    CHECK_NULL(tp_submit(f->executor, return_arg, NULL), TP_ERR_FORKED);
+    CHECK_FAILS(tp_executor_shutdown(f->executor, TP_SHUTDOWN_WAIT), TP_ERR_FORKED); /* and not DEADLOCK */
+    new_executors_work();
+    tp_executor *executor = new_executor(1); /* it may wait for tasks of its own */
+    result_of(submit(executor, return_arg, NULL));
+    tp_executor_free(executor);
+}
+
+static void *fork_in_a_task(void *arg) {
+    forker *f = (forker *)arg;
+    f->pid = fork_child();
+    if (f->pid == 0) {
+        i_am_no_worker(f);
+        if (!f->returns || test_failures != 0) end_child();
+        return NULL; /* which ends the child by _exit(0) */
+    }
+    return f;
+}
+
+TEST(e02_a_child_forked_in_a_task_is_no_worker) {
+    for (int returns = 0; returns < 2; returns++)
+        for (size_t workers = 1; workers <= 3; workers++) {
+            forker     f = {new_executor(workers), returns != 0, -1, COUNTER_INIT};
+            tp_future *future = NULL;
+            CHECK_STATUS(tp_submit_task(f.executor, TP_TASK(.fn = fork_in_a_task, .arg = &f, .drop_arg = NULL), &future), TP_OK);
+            CHECK_STATUS(tp_future_add_done_callback(future, count_done, &f.hooks), TP_OK);
+            CHECK_PTR(result_of(future), &f);
+            CHECK_CHILD_OK(f.pid);
+            CHECK_PTR(result_of(submit(f.executor, return_arg, &f)), &f); /* the parent's worker goes on */
+            tp_executor_free(f.executor);
+            CHECK_EQ(counter_get(&f.hooks), 1);
+        }
+}
+
+/* If the task returns in the child nothing else of the worker happens there: no callback, no hook, no next task. */
+static int  marks[2];
+static void mark_done(tp_future *future, void *user_data) {
+    char mark = 'c';
+    (void)future;
+    (void)user_data;
+    CHECK_EQ(write(marks[1], &mark, 1), 1);
+}
+static void mark_dropped(void *arg) {
+    char mark = 'd';
+    (void)arg;
+    CHECK_EQ(write(marks[1], &mark, 1), 1);
+}
+static void *mark_run(void *arg) {
+    char mark = 'r';
+    CHECK_EQ(write(marks[1], &mark, 1), 1);
+    return arg;
+}
+static void *fork_and_return(void *arg) {
+    pid_t *pid = (pid_t *)arg;
+    *pid = fork_child();
+    return arg;
+}
+
+TEST(e02_a_task_that_returns_in_the_child_ends_it_and_nothing_more) {
+    char         seen[16];
+    pid_t        pid = -1;
+    tp_future   *future = NULL;
+    blocker      busy;
+    tp_executor *executor = new_executor(1);
+    REQUIRE(pipe(marks) == 0);
+    block(executor, &busy);
+    CHECK_STATUS(tp_submit_task(executor, TP_TASK(.fn = fork_and_return, .arg = &pid, .drop_arg = mark_dropped), &future), TP_OK);
+    CHECK_STATUS(tp_future_add_done_callback(future, mark_done, NULL), TP_OK);
+    CHECK_STATUS(tp_execute(executor, mark_run, NULL), TP_OK);
+    unblock(&busy);
+    CHECK_STATUS(tp_future_result(future, TP_FOREVER, NULL), TP_OK);
+    tp_executor_free(executor);
+    CHECK_CHILD_OK(pid);
+    close(marks[1]);
+    CHECK_EQ(read(marks[0], seen, sizeof seen), 3); /* drop, callback and task: each once, in the parent */
+    CHECK_EQ(seen[0] + seen[1] + seen[2], 'd' + 'c' + 'r');
+    close(marks[0]);
+    tp_future_release(future);
+}
+
+static void fork_in_a_callback(tp_future *future, void *user_data) {
+    forker *f = (forker *)user_data;
+    f->pid = fork_child();
+    if (f->pid == 0) {
+        CHECK_STATUS(tp_future_result(future, 0, NULL), TP_OK); /* done, so it answers */
+        i_am_no_worker(f);
+        end_child();
+    }
+}
+
+TEST(e02_fork_in_a_callback) {
+    forker     f = {new_executor(2), false, -1, COUNTER_INIT};
+    blocker    busy;
+    block(f.executor, &busy);
+    tp_future *future = tp_future_retain(busy.future);
+    CHECK_STATUS(tp_future_add_done_callback(future, fork_in_a_callback, &f), TP_OK);
+    unblock(&busy);
+    CHECK_STATUS(tp_executor_shutdown(f.executor, TP_SHUTDOWN_WAIT), TP_OK);
+    CHECK_CHILD_OK(f.pid);
+    CHECK_STATUS(tp_future_add_done_callback(future, fork_in_a_callback, &f), TP_OK); /* and on this thread */
+    CHECK_CHILD_OK(f.pid);
+    tp_future_release(future);
+    tp_executor_free(f.executor);
+}
+
+/* In a task that runs inside another one's wait. */
+static void *fork_two_deep(void *arg) {
+    forker *f = (forker *)arg;
+    CHECK_PTR(result_of(submit(f->executor, fork_in_a_task, f)), f);
+    return f;
+}
+
+TEST(e02_fork_in_a_task_run_inline) {
+    for (int returns = 0; returns < 2; returns++) {
+        forker f = {new_executor(1), returns != 0, -1, COUNTER_INIT};
+        CHECK_PTR(result_of(submit(f.executor, fork_two_deep, &f)), &f);
+        CHECK_CHILD_OK(f.pid);
+        tp_executor_free(f.executor);
+    }
+}
+
+/* ---- fork while all other threads are at it ------------------------------------------------------------------------------------------------------------ */
+
+typedef struct {
+    tp_executor         *executor;
+    tp_completion_queue *queue;
+    atomic_bool         *stop;
+    unsigned             seed;
+    counter             *ran;
+    long                 submitted;
+} hammer;
+
+static void *hammer_away(void *arg) {
+    hammer *h = (hammer *)arg;
+    while (!atomic_load(h->stop)) {
+        tp_future *futures[8];
+        for (int i = 0; i < 8; i++) {
+            futures[i] = submit(h->executor, count_run, h->ran);
+            CHECK_STATUS(tp_completion_queue_add(h->queue, futures[i], 0), TP_OK);
+            h->submitted++;
+        }
+        if (rand_r(&h->seed) % 2 == 0 && tp_future_cancel(futures[7])) h->submitted--;
+        switch (rand_r(&h->seed) % 4) {
+        case 0: CHECK_STATUS(tp_wait(futures, 8, TP_FOREVER, TP_WAIT_ALL_COMPLETED, NULL), TP_OK); break;
+        case 1: tp_wait(futures, 8, rand_r(&h->seed) % 5000, TP_WAIT_FIRST_COMPLETED, NULL); break;
+        case 2: tp_future_result(futures[0], TP_FOREVER, NULL); break;
+        default: {
+            tp_executor *executor = new_executor(1);
+            result_of(submit(executor, return_arg, NULL));
+            tp_executor_free(executor);
+        }
+        }
+        for (int i = 0; i < 8; i++) {
+            tp_status status = tp_completion_queue_next(h->queue, TP_FOREVER, NULL, NULL);
+            CHECK_STATUS(status, TP_OK);
+        }
+        for (int i = 0; i < 8; i++) tp_future_release(futures[i]);
+    }
+    return NULL;
+}
+
+/* The child takes the same paths that the parent's threads may have been in the middle of. */
+static void use_everything_in_the_child(estate *e, hammer *hammers) {
+    unfinished_futures_are_the_parent_s(e);
+    the_executor_is_the_parent_s(e);
+    done_futures_answer(e);
+    CHECK_NULL(tp_submit(hammers[0].executor, return_arg, NULL), TP_ERR_FORKED);
+    CHECK(tp_executor_pending_count(hammers[0].executor) < 1000000);
+    new_executors_work();
+    tp_completion_queue_free(hammers[0].queue);
+    tp_executor_free(hammers[0].executor);
+    release_everything(e, true);
+    new_executors_work();
+}
+
+TEST(e02_whatever_the_other_threads_were_doing) {
+    enum { HAMMERS = 3 };
+    long         forks = repeat(100);
+    counter      ran = COUNTER_INIT;
+    atomic_bool  stop = false;
+    estate       e;
+    hammer       hammers[HAMMERS];
+    pthread_t    threads[HAMMERS];
+    tp_executor *executor = new_executor(2);
+    estate_init(&e);
+    for (int i = 0; i < HAMMERS; i++) {
+        tp_completion_queue *queue = tp_completion_queue_new();
+        REQUIRE(queue != NULL);
+        hammers[i] = (hammer){executor, queue, &stop, (unsigned)i + 1, &ran, 0};
+        threads[i] = start_thread(hammer_away, &hammers[i]);
+    }
+    for (long i = 0; i < forks; i++) {
+        pid_t pid = fork_child();
+        if (pid == 0) {
+            use_everything_in_the_child(&e, hammers);
+            end_child();
+        }
+        CHECK_CHILD_OK(pid);
+    }
+    atomic_store(&stop, true);
+    long submitted = 0;
+    for (int i = 0; i < HAMMERS; i++) {
+        join_thread(threads[i]);
+        submitted += hammers[i].submitted;
+        tp_completion_queue_free(hammers[i].queue);
+    }
+    tp_executor_free(executor);
+    CHECK_EQ(counter_get(&ran), submitted); /* the parent notices nothing */
+    estate_end(&e);
+}

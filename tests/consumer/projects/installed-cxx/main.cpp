@@ -1,0 +1,2 @@
+// The C program is C++ as well.
+#include "../../main.c"

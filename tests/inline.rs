@@ -1,0 +1,478 @@
+//! N: waiting inside of a worker.
+
+#![cfg(not(loom))]
+#![allow(clippy::type_complexity, clippy::disallowed_methods, clippy::undocumented_unsafe_blocks)]
+
+mod support;
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::Mutex;
+use support::*;
+use tpexec::config::Config;
+use tpexec::current;
+use tpexec::executor::Executor;
+use tpexec::status::Status;
+use tpexec::task::{Future, Node, State};
+use tpexec::wait::{self, WaitFor};
+
+type Log<T> = &'static Mutex<Vec<T>>;
+
+fn log<T>() -> Log<T> {
+    leak(Mutex::new(Vec::new()))
+}
+
+/// Every way of waiting for one task without a limit, or with one.
+fn each_way() -> [(&'static str, fn(&Future)); 8] {
+    [
+        ("result", |future| _ = wait::result(future, FOREVER)),
+        ("result with a limit", |future| _ = wait::result(future, ms(60_000))),
+        ("take", |future| _ = wait::take(future, FOREVER)),
+        ("error", |future| _ = wait::error(future, FOREVER)),
+        ("wait for all", |future| wait_all(std::slice::from_ref(future))),
+        ("wait for the first", |future| _ = wait_for(std::slice::from_ref(future), FOREVER, WaitFor::FirstCompleted)),
+        ("wait for a failure", |future| _ = wait_for(std::slice::from_ref(future), FOREVER, WaitFor::FirstFailed)),
+        ("as completed", |future| _ = Queue::as_completed(std::slice::from_ref(future)).tag()),
+    ]
+}
+
+#[test]
+fn n01_a_worker_runs_the_pending_task_that_it_waits_for_and_no_other() {
+    for workers in [1, 2] {
+        let pool = Pool::new(workers);
+        let executor = pool.shared();
+        // With two, the other one is busy, so that nobody else takes anything.
+        let _busy = (workers == 2).then(|| pool.block());
+        for (way, wait) in each_way() {
+            let order: Log<(usize, usize)> = log();
+            let note = move |number| {
+                move || {
+                    order.lock().unwrap().push((number, thread_id()));
+                    number
+                }
+            };
+            pool.go(move || {
+                let futures: Vec<Future> = (0..5).map(|i| executor.go(note(i))).collect();
+                let me = thread_id();
+                // One from the middle, the newest, the oldest.
+                for (i, n) in [2, 4, 0].into_iter().zip(1..) {
+                    wait(&futures[i]);
+                    let order = order.lock().unwrap();
+                    assert_eq!((order.len(), order[n - 1]), (n, (i, me)), "{way}");
+                }
+                assert_eq!([1, 3].map(|i| futures[i].state()), [State::Pending; 2], "{way}");
+                0
+            })
+            .get();
+            until(|| order.lock().unwrap().len() == 5);
+        }
+    }
+}
+
+#[test]
+fn n01_waits_on_several_run_pending_ones_in_the_order_given_one_at_a_time() {
+    let pool = Pool::new(1);
+    let executor = pool.shared();
+    for given_order in [[0, 1, 2, 3], [3, 1, 0, 2]] {
+        let order: Log<usize> = log();
+        let (inside, most) = (counter(), counter());
+        let futures = move || -> Vec<Future> {
+            let futures: Vec<Future> = (0..4)
+                .map(|i| {
+                    executor.go(move || {
+                        most.fetch_max(inside.fetch_add(1, SeqCst) + 1, SeqCst);
+                        order.lock().unwrap().push(i);
+                        inside.fetch_sub(1, SeqCst);
+                        i
+                    })
+                })
+                .collect();
+            given_order.map(|i| futures[i].clone()).into()
+        };
+        let ran = move || std::mem::take(&mut *order.lock().unwrap());
+        pool.go(move || {
+            wait_all(&futures());
+            assert_eq!(ran(), given_order);
+            // The condition is checked before each: one is enough.
+            let some = futures();
+            let outcome = wait_for(&some, FOREVER, WaitFor::FirstCompleted).unwrap();
+            assert_eq!((outcome.n_done, ran()), (1, vec![given_order[0]]));
+            wait_all(&some);
+            assert_eq!(ran(), given_order[1..]);
+            wait_for(&futures(), FOREVER, WaitFor::FirstFailed).unwrap();
+            assert_eq!(ran(), given_order);
+            let queue = Queue::as_completed(&futures());
+            for n in 0..4 {
+                assert_eq!((queue.tag(), ran()), (Some(n), vec![given_order[n as usize]]));
+            }
+            0
+        })
+        .get();
+        assert_eq!(most.load(SeqCst), 1);
+    }
+}
+
+#[test]
+fn n01_a_map_runs_its_items_at_their_turn() {
+    let pool = Pool::new(1);
+    let executor = pool.shared();
+    static ORDER: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+    unsafe extern "C" fn note(arg: Ptr) -> Ptr {
+        ORDER.lock().unwrap().push(arg.addr());
+        arg
+    }
+    pool.go(move || {
+        let map = executor.map(note, numbers(5), 2);
+        for i in 0..5 {
+            assert_eq!(given(&map, FOREVER), Given::Value(i));
+            assert_eq!(ORDER.lock().unwrap().len(), i + 1);
+        }
+        0
+    })
+    .get();
+}
+
+#[test]
+fn n01_what_runs_inline_is_the_current_task_then_the_outer_one_is_again() {
+    let pool = Pool::new(1);
+    let executor = pool.shared();
+    let outer = pool.go(move || {
+        let me = current::future();
+        let name = current::worker_name().addr();
+        let inner = executor.go(move || {
+            assert_eq!(current::worker_name().addr(), name);
+            assert_eq!(current::executor(), std::ptr::from_ref(executor));
+            fail(3);
+            current::future().addr()
+        });
+        assert_eq!(inner.refusal(), Status::Task);
+        assert_eq!(current::future(), me);
+        let asked = executor.go(|| current::future().addr());
+        assert_eq!(asked.get(), std::ptr::from_ref::<Node>(&asked).addr());
+        4
+    });
+    assert_eq!(outer.get(), 4, "the inner one's failure is not the outer one's");
+}
+
+#[test]
+fn n01_another_executors_pending_task_is_not_run_here() {
+    let (pool, other) = (Pool::new(1), Pool::new(1));
+    let executor = other.shared();
+    let theirs = other.go(thread_id).get();
+    let ran_on = pool.go(move || executor.go(thread_id).get()).get();
+    assert_eq!(ran_on, theirs);
+}
+
+/// 2,000 tasks, one inside of the other, on the one worker there is.
+#[test]
+fn n01_submit_and_result_work_2000_deep_on_one_worker() {
+    fn nest(executor: &'static Executor, depth: usize) -> usize {
+        match depth {
+            0 => 0,
+            _ => executor.go(move || nest(executor, depth - 1)).get() + 1,
+        }
+    }
+    // The default stack is enough; but unoptimized frames are several times as large.
+    let stack_size = if cfg!(debug_assertions) { 64 << 20 } else { 0 };
+    let pool = Pool::with(&Config { max_workers: 1, stack_size, ..Config::default() });
+    let executor = pool.shared();
+    assert_eq!(pool.go(move || nest(executor, 2000)).get(), 2000);
+    // And again: the worker is as good as new.
+    assert_eq!(pool.go(move || nest(executor, 2000)).get(), 2000);
+    assert_eq!((pool.worker_count(), pool.pending_count()), (1, 0));
+}
+
+/// Past what the stack can hold: with one worker nobody could ever run it, and the wait says so; with more, others do.
+#[test]
+fn n01_nesting_past_the_stack_ends_in_an_answer_and_not_in_a_crash() {
+    /// The depth at which the wait was refused, or the bottom.
+    fn nest(executor: &'static Executor, depth: usize) -> usize {
+        // What was refused at the top of a full stack goes on at the bottom of an empty one, until the test ends.
+        let Ok(inner) = executor.try_go(move || if depth == 0 { 0 } else { nest(executor, depth - 1) }) else {
+            return 0;
+        };
+        match wait::result(&inner, FOREVER) {
+            Ok(value) => value.addr() + 1,
+            Err(error) => {
+                assert_eq!(error.status, Status::Deadlock);
+                0
+            }
+        }
+    }
+    for stack_size in [64 << 10, 256 << 10, 1 << 20] {
+        let pool = Pool::with(&Config { max_workers: 1, stack_size, ..Config::default() });
+        let executor = pool.shared();
+        let depth = pool.go(move || nest(executor, 100_000)).get();
+        assert!((1..100_000).contains(&depth), "{depth} with {stack_size} bytes");
+    }
+    let pool = Pool::with(&Config { max_workers: 64, stack_size: 128 << 10, ..Config::default() });
+    let executor = pool.shared();
+    let depth = pool.go(move || nest(executor, 200)).get();
+    assert_eq!(depth, 201, "other workers go on where one's stack is full");
+}
+
+/// Tasks that use a lot of stack themselves leave less for those that run on top of them.
+#[test]
+fn n01_nesting_counts_what_the_tasks_themselves_use() {
+    fn nest(executor: &'static Executor, depth: usize) -> usize {
+        let own = std::hint::black_box([depth as u8; 300 << 10]);
+        let Ok(inner) = executor.try_go(move || if depth == 0 { 0 } else { nest(executor, depth - 1) }) else {
+            return 0;
+        };
+        match wait::result(&inner, FOREVER) {
+            Ok(value) => value.addr() + usize::from(own[depth] == depth as u8),
+            Err(error) => {
+                assert_eq!(error.status, Status::Deadlock);
+                0
+            }
+        }
+    }
+    // The system's default size, or what stands for it.
+    let pool = Pool::with(&Config { max_workers: 1, stack_size: 8 << 20, ..Config::default() });
+    let executor = pool.shared();
+    let depth = pool.go(move || nest(executor, 200)).get();
+    assert!((2..200).contains(&depth), "{depth}");
+}
+
+#[test]
+fn n03_a_task_that_waits_for_itself_is_told() {
+    for workers in [1, 2] {
+        let pool = Pool::new(workers);
+        for (way, wait) in [("result", 0), ("take", 1), ("error", 2), ("all", 3), ("all of several", 4)] {
+            let executor = pool.shared();
+            let status = pool.go(move || {
+                let me = unsafe { (*current::future()).retain() };
+                let other = executor.go(|| 0);
+                refused(match wait {
+                    0 => wait::result(&me, FOREVER).map(drop_pointer),
+                    1 => wait::take(&me, FOREVER).map(drop_pointer),
+                    2 => wait::error(&me, FOREVER).map(|_| ()),
+                    3 => wait_for(&[me], FOREVER, WaitFor::AllCompleted).map(|_| ()),
+                    _ => wait_for(&[other, me], FOREVER, WaitFor::AllCompleted).map(|_| ()),
+                }) as usize
+            });
+            assert_eq!(status.get(), Status::Deadlock as usize, "{way}");
+        }
+    }
+}
+
+fn drop_pointer(_: Ptr) {}
+
+/// Waits for the next one in the circle in one of the ways that count.
+fn wait_in(how: usize, next: &Future, done: &Future) -> Result<(), Status> {
+    match how % 4 {
+        0 => wait::result(next, FOREVER).map(drop_pointer),
+        1 => wait::error(next, FOREVER).map(|_| ()),
+        2 => wait_for(&[done.clone(), next.clone()], FOREVER, WaitFor::AllCompleted).map(|_| ()),
+        _ => wait_for(&[next.clone(), next.clone(), done.clone()], FOREVER, WaitFor::AllCompleted).map(|_| ()),
+    }
+    .map_err(|error| error.status)
+}
+
+/// Circles of 1 to 5 tasks that run, across two executors: exactly one member is refused, the others go on.
+#[test]
+fn n03_of_a_circle_exactly_one_member_is_refused() {
+    let pools = [Pool::new(3), Pool::new(3)];
+    let done = pools[0].go(|| 0);
+    done.get();
+    for round in 0..600 {
+        let length = 1 + round % 5;
+        let running = Count::new();
+        let members: &'static Mutex<Vec<Future>> = leak(Mutex::new(Vec::new()));
+        let refusals = counter();
+        let mut random = Random::new(round as u64);
+        let (first, mut ways) = (random.below(2), Vec::new());
+        ways.resize_with(length, || random.below(4));
+        let futures: Vec<Future> = (0..length)
+            .map(|i| {
+                let (done, way) = (done.clone(), ways[i]);
+                // Alternating; in some rounds all on one, as far as its workers go.
+                let on = if round % 3 == 0 && length <= 3 { first } else { (first + i) % 2 };
+                pools[on].go(move || {
+                    running.wait(length + 1);
+                    let next = members.lock().unwrap()[(i + 1) % length].clone();
+                    if let Err(status) = wait_in(way, &next, &done) {
+                        assert_eq!(status, Status::Deadlock);
+                        inc(refusals);
+                    }
+                    i
+                })
+            })
+            .collect();
+        *members.lock().unwrap() = futures.clone();
+        until(|| futures.iter().all(|future| future.state() == State::Running));
+        running.add(length + 1);
+        assert!(futures.iter().enumerate().all(|(i, future)| future.get() == i));
+        assert_eq!(refusals.load(SeqCst), 1, "round {round}, {length} tasks");
+        members.lock().unwrap().clear();
+    }
+}
+
+/// A runs B inline; B waits for C on another executor; C waits for A.
+#[test]
+fn n03_a_circle_through_a_task_run_inline_is_found() {
+    let (pool, other) = (Pool::new(1), Pool::new(2));
+    let (here, there) = (pool.shared(), other.shared());
+    for round in 0..300 {
+        let refusals = counter();
+        let outcome = move |answer: tpexec::status::Result<Ptr>| {
+            if let Err(error) = answer {
+                assert_eq!(error.status, Status::Deadlock);
+                inc(refusals);
+            }
+            0
+        };
+        let a_running = Gate::new();
+        let a = pool.go(move || {
+            let me = unsafe { (*current::future()).retain() };
+            let c = there.go(move || {
+                a_running.pass();
+                outcome(wait::result(&me, FOREVER))
+            });
+            // Two levels of tasks between the waiter and the one that is waited for.
+            let b = here.go(move || {
+                let inner = here.go(move || {
+                    a_running.open();
+                    if round % 2 == 0 {
+                        std::thread::yield_now();
+                    }
+                    outcome(wait::result(&c, FOREVER))
+                });
+                outcome(wait::result(&inner, FOREVER))
+            });
+            outcome(wait::result(&b, FOREVER))
+        });
+        a.get();
+        other.go(|| 0).get();
+        until(|| refusals.load(SeqCst) >= 1);
+        assert_eq!(refusals.load(SeqCst), 1);
+    }
+}
+
+/// Circles that may end by themselves are none.
+#[test]
+fn n03_waits_with_a_limit_and_for_the_first_are_not_in_the_graph() {
+    let pool = Pool::new(2);
+    for how in 0..3 {
+        let b: &'static Mutex<Option<Future>> = leak(Mutex::new(None));
+        let set = Gate::new();
+        let a = pool.go(move || {
+            set.pass();
+            let b = b.lock().unwrap().take().unwrap();
+            match how {
+                0 => assert_eq!(refused(wait::result(&b, ms(20))), Status::Timeout),
+                1 => assert!(wait_for(&[b], ms(20), WaitFor::FirstCompleted).unwrap().timed_out),
+                _ => assert_eq!(refused(Queue::as_completed(&[b]).next(ms(20))), Status::Timeout),
+            }
+            5
+        });
+        let of_a = a.clone();
+        let future = pool.go(move || of_a.get());
+        until(|| future.state() == State::Running);
+        *b.lock().unwrap() = Some(future.clone());
+        set.open();
+        assert_eq!(future.get(), 5);
+    }
+}
+
+/// A long random run of waits without a circle, across two executors, in all ways: nobody is refused, everybody ends.
+#[test]
+fn n03_there_is_no_false_alarm() {
+    const WINDOW: usize = 24;
+    let pools = [Pool::new(WINDOW), Pool::new(WINDOW)];
+    for seed in 0..150 {
+        let mut random = Random::new(seed);
+        let futures: &'static Mutex<Vec<Future>> = leak(Mutex::new(Vec::new()));
+        let waits = counter();
+        let all: Vec<Future> = (0..WINDOW)
+            .map(|i| {
+                // Each waits for some of those before it, so there is no circle; and each can have a thread.
+                let targets: Vec<usize> = (0..random.below(4)).filter(|_| i > 0).map(|_| random.below(i)).collect();
+                let (way, alone) = (random.below(6), random.below(2));
+                let future = pools[random.below(2)].go(move || {
+                    let targets: Vec<Future> = {
+                        let futures = futures.lock().unwrap();
+                        targets.iter().map(|&target| futures[target].clone()).collect()
+                    };
+                    let ended = |answer: tpexec::status::Result<()>| {
+                        assert!(answer.is_ok(), "{answer:?}");
+                        inc(waits);
+                    };
+                    if way % 2 == 0 {
+                        std::thread::yield_now();
+                    }
+                    match way {
+                        0 | 1 => targets.iter().for_each(|t| ended(wait::result(t, FOREVER).map(drop_pointer))),
+                        2 => ended(wait_for(&targets, FOREVER, WaitFor::AllCompleted).map(|_| ())),
+                        3 => ended(wait_for(&targets, FOREVER, WaitFor::FirstFailed).map(|_| ())),
+                        4 => {
+                            let queue = Queue::as_completed(&targets);
+                            while queue.tag().is_some() {}
+                        }
+                        _ => targets.iter().for_each(|t| ended(wait::error(t, FOREVER).map(|_| ()))),
+                    }
+                    i
+                });
+                futures.lock().unwrap().push(future.clone());
+                if alone == 0 {
+                    std::thread::yield_now();
+                }
+                future
+            })
+            .collect();
+        // The main thread waits as well; it is in no graph.
+        wait_all(&all);
+        futures.lock().unwrap().clear();
+    }
+}
+
+/// The same within one executor of few workers, where most waits run what they wait for: the order of a tree's leaves.
+#[test]
+fn n01_fork_and_join_in_any_depth_and_width_comes_out_right() {
+    fn fib(executor: &'static Executor, n: usize) -> usize {
+        if n < 2 {
+            return n;
+        }
+        let (a, b) = (executor.go(move || fib(executor, n - 1)), executor.go(move || fib(executor, n - 2)));
+        match n % 3 {
+            0 => wait_all(&[b.clone(), a.clone()]),
+            1 => _ = wait_for(&[a.clone(), b.clone()], FOREVER, WaitFor::FirstCompleted).unwrap(),
+            _ => {}
+        }
+        a.get() + b.get()
+    }
+    for workers in [1, 2, 3] {
+        let pool = Pool::new(workers);
+        let executor = pool.shared();
+        for _ in 0..3 {
+            assert_eq!(pool.go(move || fib(executor, 16)).get(), 987);
+        }
+    }
+}
+
+/// Inline runs against workers that take the same task, and against cancels: once, by one of them.
+#[test]
+fn n01_an_awaited_task_runs_once_whoever_gets_it() {
+    let pool = Pool::new(3);
+    let executor = pool.shared();
+    for round in 0..200 {
+        let (runs, total): (&'static AtomicUsize, usize) = (counter(), 60);
+        let cancelled = pool.go(move || {
+            let mut random = Random::new(round);
+            let futures: Vec<Future> = (0..total).map(|_| executor.submit(bump, address(runs)).unwrap()).collect();
+            let mut cancelled = 0;
+            for _ in 0..total {
+                let i = random.below(total);
+                if random.below(4) == 0 {
+                    futures[i].cancel();
+                } else {
+                    _ = wait::result(&futures[i], FOREVER);
+                }
+            }
+            wait_all(&futures);
+            futures.iter().for_each(|future| cancelled += usize::from(future.state() == State::Cancelled));
+            cancelled
+        });
+        let cancelled = cancelled.get();
+        assert_eq!(runs.load(SeqCst) + cancelled, total);
+    }
+}

@@ -1,0 +1,504 @@
+//! O: who owns arguments, results and errors, and when their hooks run.
+
+#![cfg(not(loom))]
+#![allow(clippy::disallowed_methods, clippy::undocumented_unsafe_blocks)]
+
+mod support;
+
+use std::ffi::CString;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::Mutex;
+use support::*;
+use tpexec::config::Config;
+use tpexec::current;
+use tpexec::executor::Executor;
+use tpexec::status::Status;
+use tpexec::task::{ErrorRecord, Future, State, Task};
+use tpexec::wait;
+
+/// An object with an argument's and a result's life: how often each was dropped.
+struct Lives {
+    args: AtomicUsize,
+    results: AtomicUsize,
+}
+
+fn lives() -> &'static Lives {
+    leak(Lives { args: AtomicUsize::new(0), results: AtomicUsize::new(0) })
+}
+
+unsafe extern "C" fn drop_arg(lives: Ptr) {
+    unsafe { inc(&(*lives.cast::<Lives>()).args) };
+}
+
+unsafe extern "C" fn drop_result(lives: Ptr) {
+    unsafe { inc(&(*lives.cast::<Lives>()).results) };
+}
+
+/// A task whose result is its argument.
+fn owning(lives: &'static Lives) -> Task {
+    Task { drop_arg: Some(drop_arg), drop_result: Some(drop_result), ..task(same, address(lives)) }
+}
+
+impl Lives {
+    fn dropped(&self) -> (usize, usize) {
+        (self.args.load(SeqCst), self.results.load(SeqCst))
+    }
+}
+
+#[test]
+fn o01_the_argument_goes_before_the_task_is_done_the_result_with_the_last_reference() {
+    let pool = Pool::new(1);
+    let lives = lives();
+    let future = pool.task(owning(lives));
+    future.on_done(|_| assert_eq!(lives.dropped(), (1, 0)));
+    let other = future.clone();
+    future.get();
+    assert_eq!(lives.dropped(), (1, 0));
+    pool.flush();
+    drop(future);
+    assert_eq!(lives.dropped(), (1, 0));
+    drop(other);
+    assert_eq!(lives.dropped(), (1, 1));
+}
+
+/// A task that its waiter ran leaves nothing in the queue that would keep its result.
+#[test]
+fn o01_the_result_of_a_task_run_inline_goes_with_its_last_reference() {
+    for workers in [1, 2] {
+        let pool = Pool::new(workers);
+        let executor = pool.shared();
+        let _busy = (workers == 2).then(|| pool.block());
+        pool.go(move || {
+            // One before it that is still pending.
+            let _first = executor.go(|| 0);
+            for _ in 0..10 {
+                let lives = lives();
+                let future = executor.task(owning(lives));
+                let _behind = executor.go(|| 0);
+                future.get();
+                drop(future);
+                assert_eq!(lives.dropped(), (1, 1));
+            }
+            0
+        })
+        .get();
+    }
+}
+
+#[test]
+fn o01_a_result_of_null_is_not_dropped() {
+    unsafe extern "C" fn never(_: Ptr) {
+        unreachable!("there is no result");
+    }
+    let pool = Pool::new(1);
+    pool.task(Task { drop_result: Some(never), ..task(same, NULL) }).get();
+    pool.flush();
+}
+
+#[test]
+fn o01_what_a_failed_task_returned_is_dropped_too() {
+    unsafe extern "C" fn fail_and_return(lives: Ptr) -> Ptr {
+        fail(1);
+        lives
+    }
+    let pool = Pool::new(1);
+    let lives = lives();
+    let future = pool.task(Task { func: fail_and_return, ..owning(lives) });
+    assert_eq!(future.refusal(), Status::Task);
+    pool.flush();
+    drop(future);
+    assert_eq!(lives.dropped(), (1, 1));
+}
+
+#[test]
+fn o01_fire_and_forget_drops_both_on_the_worker() {
+    let pool = Pool::new(1);
+    let lives = lives();
+    pool.execute_task(&owning(lives)).unwrap();
+    pool.flush();
+    assert_eq!(lives.dropped(), (1, 1));
+}
+
+#[test]
+fn o01_a_refused_submission_drops_nothing() {
+    let pool = Pool::new(1);
+    pool.shutdown(false, false).unwrap();
+    let lives = lives();
+    assert_eq!(refused(pool.submit_task(&owning(lives))), Status::Shutdown);
+    assert_eq!(refused(pool.execute_task(&owning(lives))), Status::Shutdown);
+    assert_eq!(lives.dropped(), (0, 0));
+}
+
+/// Many tasks that end in every way, and references that go on any thread: each hook exactly once.
+#[test]
+fn o01_every_hook_runs_exactly_once_whatever_happens() {
+    for seed in 0..150 {
+        let mut random = Random::new(seed);
+        let pool = Pool::new(1 + random.below(3));
+        let executor = pool.shared();
+        let mut all: Vec<(&'static Lives, bool)> = Vec::new();
+        let mut held: Vec<Future> = Vec::new();
+        for _ in 0..80 {
+            let lives = lives();
+            let future = pool.task(owning(lives));
+            let mut taken = false;
+            match random.below(7) {
+                0 => _ = future.cancel(),
+                1 => taken = wait::take(&future, FOREVER).is_ok(),
+                2 => future.on_done(|_| {}),
+                3 => {
+                    let future = future.clone();
+                    // Taken, or dropped, inside of another task.
+                    executor.go(move || {
+                        drop(future);
+                        0
+                    });
+                }
+                4 => _ = wait::result(&future, POLL),
+                5 => drop(Queue::as_completed(std::slice::from_ref(&future))),
+                _ => {}
+            }
+            if random.below(2) == 0 {
+                held.push(future);
+            }
+            all.push((lives, taken));
+        }
+        if random.below(2) == 0 {
+            pool.shutdown(false, true).unwrap();
+        }
+        drop(pool);
+        let cancelled: Vec<bool> = held.iter().map(|future| future.state() == State::Cancelled).collect();
+        drop(held);
+        drop(cancelled);
+        for (lives, taken) in all {
+            let (args, results) = lives.dropped();
+            assert_eq!(args, 1);
+            assert!(results <= usize::from(!taken), "{results} drops of a result");
+        }
+    }
+}
+
+/// As above, where every task runs and none is taken: so every result is dropped, too.
+#[test]
+fn o01_no_result_is_forgotten() {
+    let pool = Pool::new(3);
+    let executor = pool.shared();
+    let lives = lives();
+    for round in 0..300 {
+        let futures: Vec<Future> = (0..20).map(|_| pool.task(owning(lives))).collect();
+        let inside = executor.go(move || {
+            for _ in 0..10 {
+                let future = executor.task(owning(lives));
+                if round % 2 == 0 {
+                    future.get();
+                }
+            }
+            0
+        });
+        match round % 3 {
+            0 => drop(futures),
+            1 => {
+                wait_all(&futures);
+                drop(Queue::as_completed(&futures));
+            }
+            _ => _ = std::thread::spawn(move || drop(futures)).join(),
+        }
+        inside.get();
+    }
+    drop(pool);
+    assert_eq!(lives.dropped(), (300 * 30, 300 * 30));
+}
+
+#[test]
+fn o01_the_hooks_run_with_no_lock_held() {
+    struct Everything {
+        executor: &'static Executor,
+        other: Future,
+        calls: &'static AtomicUsize,
+    }
+    unsafe extern "C" fn uses_everything(everything: Ptr) {
+        let Everything { executor, other, calls } = unsafe { &*everything.cast::<Everything>() };
+        executor.execute(bump, address(*calls)).unwrap();
+        other.on_done(|_| inc(calls));
+        assert!(other.cancel() || other.state() == State::Finished);
+        drop(Queue::as_completed(std::slice::from_ref(other)));
+        drop(Pool::new(1));
+        assert_eq!(refused(executor.join(POLL)), Status::InvalidState);
+    }
+    let pool = Pool::new(1);
+    let blocker = pool.block();
+    let calls = counter();
+    let hooked = || {
+        let everything = leak(Everything { executor: pool.shared(), other: pool.go(|| 0), calls });
+        let hook = Some(uses_everything as tpexec::task::DropFn);
+        pool.task(Task { drop_arg: hook, drop_result: hook, ..task(same, address(everything)) })
+    };
+    let (run, cancelled) = (hooked(), hooked());
+    assert!(cancelled.cancel());
+    drop(cancelled);
+    blocker.release();
+    run.get();
+    pool.flush();
+    drop(run);
+    pool.flush();
+    // Three hooks, each a callback and a task.
+    assert_eq!(calls.load(SeqCst), 6);
+}
+
+#[test]
+fn o02_the_message_is_copied_and_the_payload_goes_with_the_future() {
+    let pool = Pool::new(1);
+    let (first, second) = (counter(), counter());
+    let future = pool.go(move || {
+        for (code, text, payload) in [(1, "first", first), (2, "\u{e4}\u{f6}\u{fc}, second", second)] {
+            let message = CString::new(text).unwrap();
+            current::fail(code, Some(&message), address(payload), DROP_BUMP).unwrap();
+            // The original goes at once.
+            let mut bytes = message.into_bytes();
+            bytes.fill(b'x');
+        }
+        assert_eq!(first.load(SeqCst), 1, "replaced");
+        0
+    });
+    let error = wait::error(&future, FOREVER).unwrap().unwrap();
+    unsafe {
+        assert_eq!(((*error).code, (*error).payload), (2, address(second)));
+        assert_eq!(text((*error).message), "\u{e4}\u{f6}\u{fc}, second");
+    }
+    assert_eq!(wait::error(&future, FOREVER).unwrap(), Some(error), "the same record for everyone");
+    pool.flush();
+    assert_eq!(second.load(SeqCst), 0);
+    drop(future);
+    assert_eq!((first.load(SeqCst), second.load(SeqCst)), (1, 1));
+}
+
+#[test]
+fn o02_a_payload_without_a_hook_is_the_tasks_own_business() {
+    let pool = Pool::new(1);
+    let future = pool.go(|| {
+        current::fail(1, None, ptr(99), None).unwrap();
+        0
+    });
+    let error = wait::error(&future, FOREVER).unwrap().unwrap();
+    assert_eq!(unsafe { (*error).payload }, ptr(99));
+}
+
+/// What unhandled_error and drop_user_data saw, with the threads they ran on.
+#[derive(Default)]
+struct Hooks {
+    unhandled: Mutex<Vec<(i32, usize)>>,
+    dropped: AtomicUsize,
+}
+
+unsafe extern "C" fn unhandled(error: *const ErrorRecord, hooks: Ptr) {
+    let hooks = unsafe { &*hooks.cast::<Hooks>() };
+    assert_eq!(hooks.dropped.load(SeqCst), 0, "the user data has gone");
+    unsafe {
+        assert_eq!(text((*error).message), "failed as the test wants it");
+        hooks.unhandled.lock().unwrap().push(((*error).code, thread_id()));
+    }
+}
+
+unsafe extern "C" fn drop_hooks(hooks: Ptr) {
+    unsafe { inc(&(*hooks.cast::<Hooks>()).dropped) };
+}
+
+fn hooked(max_workers: usize) -> (Pool, &'static Hooks) {
+    let hooks = leak(Hooks::default());
+    let config = Config {
+        max_workers,
+        unhandled_error: Some(unhandled),
+        user_data: address(hooks),
+        drop_user_data: Some(drop_hooks),
+        ..Config::default()
+    };
+    (Pool::with(&config), hooks)
+}
+
+impl Hooks {
+    fn seen(&self) -> (Vec<(i32, usize)>, usize) {
+        (self.unhandled.lock().unwrap().clone(), self.dropped.load(SeqCst))
+    }
+}
+
+#[test]
+fn o03_a_failure_that_nobody_saw_is_reported_on_the_releasing_thread() {
+    let (pool, hooks) = hooked(1);
+    let future = pool.go(|| fail(5));
+    pool.flush();
+    // Not a look at the error: states, a wait, a poll of something else.
+    assert_eq!(future.state(), State::Finished);
+    wait_all(std::slice::from_ref(&future));
+    future.on_done(|_| {});
+    drop(Queue::as_completed(std::slice::from_ref(&future)).next(POLL));
+    assert_eq!(hooks.seen(), (vec![], 0));
+    drop(future);
+    assert_eq!(hooks.seen(), (vec![(5, thread_id())], 0));
+}
+
+#[test]
+fn o03_a_failure_that_somebody_saw_is_not_reported() {
+    let (pool, hooks) = hooked(1);
+    let looks: [fn(&Future); 3] = [
+        |future| assert_eq!(future.refusal(), Status::Task),
+        |future| assert_eq!(refused(wait::take(future, FOREVER)), Status::Task),
+        |future| assert!(wait::error(future, FOREVER).unwrap().is_some()),
+    ];
+    for look in looks {
+        let future = pool.go(|| fail(5));
+        // By another thread, through another reference.
+        let other = future.clone();
+        std::thread::spawn(move || look(&other)).join().unwrap();
+        drop(future);
+        pool.flush();
+    }
+    assert_eq!(hooks.seen(), (vec![], 0));
+}
+
+#[test]
+fn o03_successes_and_cancels_are_not_reported() {
+    let (pool, hooks) = hooked(1);
+    let blocker = pool.block();
+    let (good, cancelled) = (pool.go(|| 0), pool.go(|| fail(1)));
+    assert!(cancelled.cancel());
+    blocker.release();
+    drop((good, cancelled));
+    drop(pool);
+    assert_eq!(hooks.seen(), (vec![], 1));
+}
+
+#[test]
+fn o03_a_failed_execute_is_reported_at_once_on_its_worker() {
+    unsafe extern "C" fn fail_with(code: Ptr) -> Ptr {
+        fail(code.addr() as i32);
+        NULL
+    }
+    let (pool, hooks) = hooked(1);
+    let worker = pool.go(thread_id).get();
+    pool.execute(fail_with, ptr(1)).unwrap();
+    pool.execute_task(&task(fail_with, ptr(2))).unwrap();
+    unsafe extern "C" fn nothing(_: Ptr) {}
+    pool.execute_task(&Task { drop_arg: Some(nothing), ..task(fail_with, ptr(3)) }).unwrap();
+    unsafe { pool.submit_many(fail_with, [ptr(4)].as_ptr(), 1, std::ptr::null_mut()).unwrap() };
+    pool.flush();
+    assert_eq!(hooks.seen().0, [1, 2, 3, 4].map(|code| (code, worker)));
+}
+
+/// An unseen failure keeps the hooks, even after the executor; user data goes with the last, on its thread.
+#[test]
+fn o03_the_user_data_outlives_the_executor_until_the_last_unseen_failure_has_gone() {
+    for looked_at in [false, true] {
+        let (pool, hooks) = hooked(2);
+        let mut futures: Vec<Future> = (0..5).map(|i| pool.go(move || fail(i))).collect();
+        drop(pool);
+        assert_eq!(hooks.seen(), (vec![], 0));
+        let last = futures.pop().unwrap();
+        drop(futures);
+        assert_eq!((hooks.seen().0.len(), hooks.seen().1), (4, 0));
+        if looked_at {
+            // Seeing it is as good as its going.
+            assert_eq!(last.refusal(), Status::Task);
+            assert_eq!(hooks.seen().1, 1);
+        }
+        drop(last);
+        assert_eq!(hooks.seen().1, 1);
+        assert_eq!(hooks.seen().0.len(), if looked_at { 4 } else { 5 });
+    }
+}
+
+#[test]
+fn o03_drop_user_data_runs_once_also_without_a_task_and_after_a_breakage() {
+    let (pool, hooks) = hooked(1);
+    pool.shutdown(true, false).unwrap();
+    pool.shutdown(true, true).unwrap();
+    drop(pool);
+    assert_eq!(hooks.seen(), (vec![], 1));
+
+    let (pool, gate) = {
+        let gate = Gate::new();
+        unsafe extern "C" fn dropped(gate: Ptr) {
+            unsafe { &*gate.cast::<Gate>() }.open();
+        }
+        let initializer = Some(fail_to_initialize as tpexec::config::InitFn);
+        let config = Config {
+            max_workers: 1,
+            initializer,
+            user_data: address(gate),
+            drop_user_data: Some(dropped),
+            ..Config::default()
+        };
+        (Pool::with(&config), gate)
+    };
+    let future = pool.go(|| 0);
+    gate.open();
+    assert_eq!(future.refusal(), Status::Broken);
+    drop(pool);
+    gate.pass();
+}
+
+/// It may call anything, on whatever thread the last use ends.
+#[test]
+fn o03_drop_user_data_may_shut_the_executor_down_and_wait() {
+    static EXECUTOR: AtomicUsize = AtomicUsize::new(0);
+    unsafe extern "C" fn dropped(gate: Ptr) {
+        let executor = std::ptr::with_exposed_provenance::<Executor>(EXECUTOR.load(SeqCst));
+        // Either there is nothing left to wait for, or this is an own worker.
+        let waited = unsafe { &*executor }.shutdown(true, true).map_err(|error| error.status);
+        assert!(matches!(waited, Ok(()) | Err(Status::Deadlock)), "{waited:?}");
+        unsafe { &*gate.cast::<Gate>() }.open();
+    }
+    for started in [false, true] {
+        let gate = Gate::new();
+        let pool = Pool::with(&Config {
+            max_workers: 1,
+            user_data: address(gate),
+            drop_user_data: Some(dropped),
+            ..Config::default()
+        });
+        EXECUTOR.store(std::ptr::from_ref(pool.shared()).expose_provenance(), SeqCst);
+        if started {
+            pool.go(|| 0).get();
+        }
+        pool.shutdown(true, false).unwrap();
+        gate.pass();
+    }
+}
+
+/// Executors, failures and threads that look at them or do not: each failure is seen or reported, and then the data goes.
+#[test]
+fn o03_in_a_great_mess_each_failure_is_seen_or_reported_once() {
+    for round in 0..200 {
+        let (pool, hooks) = hooked(1 + round % 3);
+        let futures: Vec<Future> = (0..30).map(|i| pool.go(move || fail(i))).collect();
+        let seen = counter();
+        let threads: Vec<_> = (0..3)
+            .map(|thread| {
+                let futures: Vec<Future> = futures.to_vec();
+                std::thread::spawn(move || {
+                    for (i, future) in futures.into_iter().enumerate() {
+                        // Every other one is looked at, by all three at once.
+                        if i % 2 == 0 && future.refusal() == Status::Task && thread == 0 {
+                            inc(seen);
+                        }
+                    }
+                })
+            })
+            .collect();
+        match round % 2 {
+            0 => drop(pool),
+            _ => {
+                drop(futures);
+                threads.into_iter().for_each(|thread| thread.join().unwrap());
+                drop(pool);
+                let (unhandled, dropped) = hooks.seen();
+                assert_eq!((seen.load(SeqCst), unhandled.len(), dropped), (15, 15, 1));
+                continue;
+            }
+        }
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        drop(futures);
+        let (unhandled, dropped) = hooks.seen();
+        assert_eq!((seen.load(SeqCst), unhandled.len(), dropped), (15, 15, 1));
+        assert!(unhandled.iter().all(|(code, _)| code % 2 == 1));
+    }
+}
