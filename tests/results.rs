@@ -295,31 +295,39 @@ fn r09_take_hands_a_result_out_once() {
     assert_eq!(drops.load(SeqCst), 0, "the result is the taker's");
 }
 
+/// Four threads take from the same futures in the same order, while those are being finished.
 #[test]
 fn r09_of_many_takers_one_has_the_result() {
-    let pool = Pool::new(2);
-    for _ in 0..500 {
-        let (drops, gate) = (counter(), Gate::new());
-        let future = pool.task(Task { drop_result: DROP_BUMP, ..task(same, address(drops)) });
-        let winners: &'static AtomicUsize = counter();
-        let takers: Vec<_> = (0..4)
-            .map(|_| {
-                let future = future.clone();
-                std::thread::spawn(move || {
-                    gate.pass();
-                    match wait::take(&future, FOREVER) {
+    const TASKS: usize = 20_000;
+    let pool = Pool::new(1);
+    let drops = counter();
+    let blocker = pool.block();
+    let hooks = Task { drop_result: DROP_BUMP, ..task(same, address(drops)) };
+    let futures: Vec<Future> = (0..TASKS).map(|_| pool.task(hooks)).collect();
+    let winners: &'static [AtomicUsize] = leak((0..TASKS).map(|_| AtomicUsize::new(0)).collect::<Vec<_>>());
+    let start = Count::new();
+    let takers: Vec<_> = (0..4)
+        .map(|_| {
+            let futures = futures.clone();
+            std::thread::spawn(move || {
+                start.meet(5);
+                for (future, winners) in futures.iter().zip(winners) {
+                    match wait::take(future, FOREVER) {
                         Ok(value) => {
                             assert_eq!(value, address(drops));
-                            winners.fetch_add(1, SeqCst);
+                            inc(winners);
                         }
                         Err(error) => assert_eq!(error.status, Status::InvalidState),
                     }
-                })
+                }
             })
-            .collect();
-        gate.open();
-        takers.into_iter().for_each(|taker| taker.join().unwrap());
-        drop(future);
-        assert_eq!((winners.load(SeqCst), drops.load(SeqCst)), (1, 0));
-    }
+        })
+        .collect();
+    start.meet(5);
+    blocker.release();
+    takers.into_iter().for_each(|taker| taker.join().unwrap());
+    drop(futures);
+    assert!(winners.iter().all(|winners| winners.load(SeqCst) == 1));
+    drop(pool);
+    assert_eq!(drops.load(SeqCst), 0);
 }

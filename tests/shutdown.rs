@@ -139,7 +139,9 @@ fn d03_wait_returns_after_tasks_callbacks_finalizers_and_threads() {
         }
         pool.shutdown(true, false).unwrap();
         assert_eq!((runs.load(SeqCst), calls.load(SeqCst), pool.pending_count()), (100, 100, 0));
-        assert_eq!((finalized.load(SeqCst), ended.load(SeqCst)), (3, 3));
+        // More workers than these may have come and gone by then: one that ends makes room for another.
+        assert_eq!(ended.load(SeqCst), 3);
+        assert!(finalized.load(SeqCst) >= 3);
     }
 }
 
@@ -272,6 +274,35 @@ fn d05_what_slips_into_a_ring_is_cancelled_by_its_worker() {
         let (ran, accepted, cancelled) = (ran.load(SeqCst), accepted.load(SeqCst), cancelled.load(SeqCst));
         assert_eq!(ran + cancelled, accepted);
         assert!(roots.iter().all(|root| matches!(root.state(), State::Finished | State::Cancelled)));
+    }
+}
+
+/// The one worker that could run them is inside of the task that submits them, until that is refused: so none may run.
+#[test]
+fn d05_what_slips_into_the_ring_of_a_busy_worker_is_not_run() {
+    for _ in 0..300 {
+        let pool = Pool::new(2);
+        let executor = pool.shared();
+        let blocker = pool.block();
+        let (ran, accepted, submitting) = (counter(), counter(), Gate::new());
+        let root = pool.go(move || {
+            submitting.open();
+            while executor.execute(bump, address(ran)).is_ok() {
+                let child = executor.submit(bump, address(ran));
+                inc(accepted);
+                drop(child);
+                if accepted.load(SeqCst) % 64 == 0 {
+                    std::thread::yield_now();
+                }
+            }
+            0
+        });
+        submitting.pass();
+        pool.shutdown(false, true).unwrap();
+        root.get();
+        blocker.release();
+        pool.join(FOREVER).unwrap();
+        assert_eq!(ran.load(SeqCst), 0);
     }
 }
 
