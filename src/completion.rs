@@ -8,7 +8,7 @@ use crate::alloc::try_box;
 use crate::current::outside_task;
 use crate::registry;
 use crate::status::{Result, FORKED};
-use crate::task::node::Added;
+use crate::task::listen::Added;
 use crate::task::observer::{Kind, List, Observer};
 use crate::task::state::{is_done, CANCELLED, PENDING, STATE};
 use crate::task::{DoneFn, Node};

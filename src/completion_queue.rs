@@ -12,36 +12,22 @@
 //!
 //! In a forked child the parent's queues still give out what was ready, and refuse everything that would wait or change them.
 
+mod list;
+
 use crate::alloc::{try_box, try_zeroed_slice};
 use crate::current::{here, Here};
 use crate::reserve::with_reserve;
 use crate::status::{Error, Result, Status, FORKED, TIMEOUT};
 use crate::sync::{fence, AtomicU32, AtomicUsize, Mutex, MutexGuard, Ordering::*};
 use crate::sys::{fork, futex};
-use crate::task::node::Added;
+use crate::task::listen::Added;
 use crate::task::observer::{Kind, Observer};
 use crate::task::state::is_done;
 use crate::task::{Future, Node};
 use crate::wait::{check_process, help, own_pending, Timeout};
 use crossbeam_channel::{Receiver, Sender};
+use list::{List, Record};
 use std::ptr::NonNull;
-
-/// A future on its way through the queue.
-#[repr(C)]
-struct Record {
-    observer: Observer,
-    queue: *const CompletionQueue,
-    future: Future,
-    tag: u64,
-    previous: *mut Record,
-    next: *mut Record,
-}
-
-/// A doubly linked list of records.
-struct List {
-    first: *mut Record,
-    last: *mut Record,
-}
 
 struct Inner {
     /// Added, not done; in the order added.
@@ -357,61 +343,5 @@ unsafe fn notify(observer: *mut Observer, _: &Node) {
             (*queue).ring_bell(workers);
         }
         CompletionQueue::release(queue);
-    }
-}
-
-impl List {
-    const EMPTY: List = List { first: std::ptr::null_mut(), last: std::ptr::null_mut() };
-
-    /// # Safety
-    /// `record` is in no list and alive while it is in this one.
-    unsafe fn append(&mut self, record: *mut Record) {
-        // SAFETY: this function's contract.
-        unsafe {
-            (*record).previous = self.last;
-            (*record).next = std::ptr::null_mut();
-            match self.last.is_null() {
-                true => self.first = record,
-                false => (*self.last).next = record,
-            }
-        }
-        self.last = record;
-    }
-
-    /// # Safety
-    /// `record` is in this list.
-    unsafe fn remove(&mut self, record: *mut Record) {
-        // SAFETY: this function's contract.
-        unsafe {
-            let (previous, next) = ((*record).previous, (*record).next);
-            match previous.is_null() {
-                true => self.first = next,
-                false => (*previous).next = next,
-            }
-            match next.is_null() {
-                true => self.last = previous,
-                false => (*next).previous = previous,
-            }
-        }
-    }
-
-    /// # Safety
-    /// The records are the caller's to take.
-    unsafe fn take_first(&mut self) -> Option<Box<Record>> {
-        let first = self.first;
-        if first.is_null() {
-            return None;
-        }
-        // SAFETY: this function's contract.
-        unsafe {
-            self.remove(first);
-            Some(Box::from_raw(first))
-        }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &Future> {
-        // SAFETY: records are alive while they are in the list.
-        let records = std::iter::successors(unsafe { self.first.as_ref() }, |r| unsafe { r.next.as_ref() });
-        records.map(|record| &record.future)
     }
 }

@@ -9,7 +9,7 @@ use crate::deadlock;
 use crate::registry;
 use crate::status::{Error, Result, Status, CANCELLED, DEADLOCK, FORKED, TASK, TIMEOUT};
 use crate::sys::clock::Deadline;
-use crate::task::node::Outcome;
+use crate::task::outcome::Outcome;
 use crate::task::state::{is_done, HOOKED, PENDING, SEEN, STATE};
 use crate::task::{ErrorRecord, Node};
 use crate::wait_first;

@@ -12,7 +12,7 @@ use tpexec::config::Config;
 use tpexec::current;
 use tpexec::executor::Executor;
 use tpexec::status::Status;
-use tpexec::task::{Future, Node, State};
+use tpexec::task::{Future, Node, State, Task};
 use tpexec::wait::{self, WaitFor};
 
 type Log<T> = &'static Mutex<Vec<T>>;
@@ -447,6 +447,38 @@ fn n01_fork_and_join_in_any_depth_and_width_comes_out_right() {
             assert_eq!(pool.go(move || fib(executor, 16)).get(), 987);
         }
     }
+}
+
+/// The submitter takes its newest task back while the other worker steals it: one of them has it.
+#[test]
+fn n01_the_newest_task_is_taken_back_or_stolen() {
+    static ARGS: AtomicUsize = AtomicUsize::new(0);
+    unsafe extern "C" fn count_arg(_: Ptr) {
+        ARGS.fetch_add(1, SeqCst);
+    }
+    const ROUNDS: usize = 40_000;
+    let pool = Pool::new(2);
+    let executor = pool.shared();
+    let (runs, results) = (counter(), counter());
+    let (hooks_runs, hooks_results) = (address(runs).expose_provenance(), address(results).expose_provenance());
+    pool.go(move || {
+        let results: Ptr = std::ptr::with_exposed_provenance_mut(hooks_results);
+        let hooks = Task { drop_arg: Some(count_arg), drop_result: DROP_BUMP, ..task(same, results) };
+        let runs: Ptr = std::ptr::with_exposed_provenance_mut(hooks_runs);
+        for i in 0..ROUNDS {
+            // The other worker stays awake.
+            if i % 4 == 0 {
+                executor.execute(bump, runs).unwrap();
+            }
+            let future = executor.task(hooks);
+            (0..i % 64).for_each(|_| std::hint::spin_loop());
+            assert_eq!(future.get(), results.addr());
+        }
+        0
+    })
+    .get();
+    drop(pool);
+    assert_eq!((ARGS.load(SeqCst), results.load(SeqCst), runs.load(SeqCst)), (ROUNDS, ROUNDS, ROUNDS / 4));
 }
 
 /// Inline runs against workers that take the same task, and against cancels: once, by one of them.

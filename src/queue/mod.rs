@@ -28,6 +28,7 @@
 //! one drops dead entries from the head of the FIFO, and when they outnumber the living (and [`SWEEP`]) sweeps it.
 
 pub(crate) mod local;
+mod segment;
 pub(crate) mod shared;
 
 use crate::sync::{AtomicUsize, Ordering::*};

@@ -15,13 +15,10 @@
 //!   tail as work. A producer that afterwards finds nobody to wake, and a worker that announced its sleep before it
 //!   looked here, cannot both have missed each other (`scheduler` has the other half).
 
+use super::segment::{free_chain, Place, Segment, SEGMENT};
 use super::{Batch, Entry, BATCH};
-#[cfg(loom)]
-use crate::alloc::try_box;
 use crate::status::{Result, NO_MEMORY};
 use crate::sync::{load_sc, store_release, AtomicPtr, AtomicU64, Backoff, Ordering::*, Padded, UnsafeCell};
-
-const SEGMENT: usize = if cfg!(loom) { 2 } else { 512 };
 
 // The tail word: index, and these bits.
 const LOCKED: u64 = 1;
@@ -31,13 +28,6 @@ const BROKEN: u64 = 4;
 const TAIL_ONE: u64 = 8;
 // The head word: index, and the lock bit.
 const HEAD_ONE: u64 = 2;
-
-struct Segment {
-    next: AtomicPtr<Segment>,
-    /// For the sweep, which walks backwards; written when the segment is linked. Not followed below the head.
-    previous: UnsafeCell<*mut Segment>,
-    entries: [UnsafeCell<Entry>; SEGMENT],
-}
 
 /// One end of the queue; `segment` and `offset` belong to the holder of the word's lock bit.
 struct End {
@@ -385,33 +375,6 @@ impl Drop for Shared {
     }
 }
 
-impl Segment {
-    fn new() -> Result<*mut Segment> {
-        #[cfg(not(loom))]
-        // SAFETY: zero is valid for null pointers and empty entries.
-        let segment = unsafe { crate::alloc::try_zeroed_slice::<Segment>(1) };
-        #[cfg(not(loom))]
-        return segment.map(|one| Box::into_raw(one).cast::<Segment>());
-        #[cfg(loom)]
-        try_box(Segment {
-            next: AtomicPtr::new(std::ptr::null_mut()),
-            previous: UnsafeCell::new(std::ptr::null_mut()),
-            entries: std::array::from_fn(|_| UnsafeCell::new(Entry::EMPTY)),
-        })
-        .map(Box::into_raw)
-    }
-}
-
-/// # Safety
-/// A chain of segments that nobody else refers to.
-unsafe fn free_chain(mut segment: *mut Segment) {
-    while !segment.is_null() {
-        // SAFETY: this function's contract.
-        let boxed = unsafe { Box::from_raw(segment) };
-        segment = boxed.next.load(Relaxed);
-    }
-}
-
 fn refusal(word: u64) -> Option<Refused> {
     match word & (CLOSED | BROKEN) {
         0 => None,
@@ -427,50 +390,5 @@ impl From<Refused> for crate::status::Error {
             Refused::Broken => crate::status::BROKEN,
             Refused::NoMemory => NO_MEMORY,
         }
-    }
-}
-
-/// A position, for the sweep: the entry before `offset`.
-#[derive(Clone, Copy)]
-struct Place {
-    segment: *mut Segment,
-    offset: usize,
-}
-
-impl Place {
-    /// # Safety
-    /// There are `n` entries from here, and the head's lock is held.
-    unsafe fn plus(mut self, mut n: usize) -> Place {
-        while n > SEGMENT - self.offset {
-            n -= SEGMENT - self.offset;
-            // SAFETY: there are more entries, so there is a next segment.
-            self = Place { segment: unsafe { (*self.segment).next.load(Relaxed) }, offset: 0 };
-        }
-        Place { offset: self.offset + n, ..self }
-    }
-
-    /// # Safety
-    /// There is an entry before this place, and the head's lock is held.
-    unsafe fn back(&mut self) {
-        if self.offset == 0 {
-            // SAFETY: the entry before is in the previous segment, which is not below the head.
-            self.segment = unsafe { (*self.segment).previous.with(|p| *p) };
-            self.offset = SEGMENT;
-        }
-        self.offset -= 1;
-    }
-
-    /// # Safety
-    /// An entry is here, and the head's lock is held.
-    unsafe fn get(&self) -> Entry {
-        // SAFETY: this function's contract.
-        unsafe { (&(*self.segment).entries)[self.offset].with(|e| *e) }
-    }
-
-    /// # Safety
-    /// As for `get`.
-    unsafe fn set(&self, entry: Entry) {
-        // SAFETY: this function's contract.
-        unsafe { (&(*self.segment).entries)[self.offset].with_mut(|e| *e = entry) }
     }
 }

@@ -1,7 +1,7 @@
 //! A task and its future: one block of memory, the node. Used by everything that submits, runs, waits or observes.
 //!
 //! * [`state`]: the state word, the heart of every protocol on a node
-//! * [`node`]: the node's layout and the transitions
+//! * [`node`]: the node's layout and the transitions; [`outcome`], [`listen`], [`references`]: what else is done with a node
 //! * [`handle`]: owned references
 //! * [`observer`]: who wants to hear of the end
 //! * [`extra`]: the rarely used: drop hooks, name, what a failed task reported
@@ -10,9 +10,12 @@
 pub(crate) mod chunk;
 pub(crate) mod extra;
 pub(crate) mod handle;
+pub(crate) mod listen;
 pub(crate) mod node;
 pub(crate) mod observer;
+pub(crate) mod outcome;
 pub(crate) mod pool;
+mod references;
 pub(crate) mod state;
 
 pub use extra::ErrorRecord;

@@ -28,8 +28,7 @@ use super::extra::{ErrorRecord, Extra, Failure};
 use super::observer::{List, Observer};
 use super::state::*;
 use super::{DropFn, TaskFn};
-use crate::sync::{fence, AtomicU64, Backoff, Ordering::*, UnsafeCell};
-use crate::sys::clock::Deadline;
+use crate::sync::{AtomicU64, Backoff, Ordering::*, UnsafeCell};
 use crate::sys::futex;
 use std::ffi::c_void;
 use std::ptr::NonNull;
@@ -37,12 +36,12 @@ use std::ptr::NonNull;
 /// See the module. C sees a `tp_future*`.
 #[repr(C)]
 pub struct Node {
-    state: AtomicU64,
+    pub(super) state: AtomicU64,
     /// The function, or an [`Extra`] (EXTRA). When done and FAILED without EXTRA: a [`Failure`].
-    func: UnsafeCell<*mut ()>,
+    pub(super) func: UnsafeCell<*mut ()>,
     /// The argument, later the result.
-    value: UnsafeCell<*mut c_void>,
-    observers: UnsafeCell<*mut Observer>,
+    pub(super) value: UnsafeCell<*mut c_void>,
+    pub(super) observers: UnsafeCell<*mut Observer>,
 }
 
 #[cfg(not(loom))]
@@ -85,24 +84,6 @@ fn given(reference: Reference) -> Held {
         Reference::Keep => Held::Still,
         Reference::GiveUp => Held::NoMore,
     }
-}
-
-/// Whether an observer got onto the list.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Added {
-    Registered,
-    /// The task is done: the adder acts itself.
-    AlreadyDone,
-}
-
-/// How a task ended, for whoever asks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Outcome {
-    Value(*mut c_void),
-    Failed,
-    Broken,
-    Cancelled,
-    Taken,
 }
 
 /// What a task's function left behind.
@@ -325,260 +306,6 @@ impl Node {
             futex::wake_all_at(sleepers);
         }
         Ended { observers, reference: Held::Still }
-    }
-
-    /// How a done task ended; `None` when it is not done.
-    pub(crate) fn outcome(&self) -> Option<Outcome> {
-        let word = self.word();
-        match word & STATE {
-            CANCELLED => Some(Outcome::Cancelled),
-            FINISHED if word & BROKEN != 0 => Some(Outcome::Broken),
-            FINISHED if word & FAILED != 0 => Some(Outcome::Failed),
-            FINISHED if word & TAKEN != 0 => Some(Outcome::Taken),
-            // SAFETY: done (read with Acquire), so `value` is the result and no longer written.
-            FINISHED => Some(Outcome::Value(self.value.with(|v| unsafe { *v }))),
-            _ => None,
-        }
-    }
-
-    /// Sets TAKEN on a task that succeeded: true for exactly one caller.
-    pub(crate) fn mark_taken(&self) -> bool {
-        // AcqRel: the winner's use of the result comes after every earlier reader's look at the word.
-        self.state.fetch_or(TAKEN, AcqRel) & TAKEN == 0
-    }
-
-    /// Sets SEEN on a failed task; the word as it was tells whether the caller was the first.
-    pub(crate) fn mark_seen(&self) -> u64 {
-        if self.word() & SEEN != 0 {
-            return self.word();
-        }
-        self.state.fetch_or(SEEN, AcqRel)
-    }
-
-    /// Asks the running task to stop early.
-    pub(crate) fn mark_stop(&self) {
-        let mut seen = self.state.load(Relaxed);
-        // Relaxed: a request carries no data.
-        while seen & STATE == RUNNING && seen & STOP == 0 {
-            match self.state.compare_exchange_weak(seen, seen | STOP, Relaxed, Relaxed) {
-                Ok(_) => return,
-                Err(now) => seen = now,
-            }
-        }
-    }
-
-    /// What the task reported.
-    ///
-    /// # Safety
-    /// The task is done and FAILED, seen with Acquire.
-    pub(crate) unsafe fn error_record(&self) -> *const ErrorRecord {
-        let word = self.state.load(Relaxed);
-        // SAFETY: the flags say what `func` is; nothing of it changes any more.
-        unsafe {
-            let func = self.func.with(|f| *f);
-            match (word & EXTRA != 0, word & IN_PLACE != 0) {
-                (true, true) => &raw const (*func.cast::<Extra>()).bare,
-                (true, false) => &raw const (*(*func.cast::<Extra>()).failure).record,
-                (false, true) => self.record_in_place(),
-                (false, false) => &raw const (*func.cast::<Failure>()).record,
-            }
-        }
-    }
-
-    /// The three fields behind the state word, as the record that `finish_in_place` made of them.
-    fn record_in_place(&self) -> *const ErrorRecord {
-        #[cfg(not(loom))]
-        const _: () = assert!(
-            std::mem::offset_of!(Node, value) - std::mem::offset_of!(Node, func)
-                == std::mem::offset_of!(ErrorRecord, message)
-                && std::mem::offset_of!(Node, observers) - std::mem::offset_of!(Node, func)
-                    == std::mem::offset_of!(ErrorRecord, payload)
-        );
-        #[cfg(not(loom))]
-        return std::ptr::from_ref(self).wrapping_byte_add(std::mem::offset_of!(Node, func)).cast();
-        #[cfg(loom)] // Cells are apart there; the code is all that the model reads.
-        self.func.with(|f| f.cast())
-    }
-
-    /// The parts that a node which nobody refers to any more has to let go of.
-    ///
-    /// # Safety
-    /// The caller is the last holder, and the node is not used again but to free its memory.
-    pub(crate) unsafe fn take_apart(&self) -> (u64, *mut (), *mut c_void) {
-        let word = self.state.load(Relaxed);
-        // SAFETY: nobody else has a reference.
-        unsafe { (word, self.func.with(|f| *f), self.value.with(|v| *v)) }
-    }
-
-    /// Takes the list's lock bit; `None` when the task is done. Returns the word with the bit set.
-    fn lock_list(&self) -> Option<u64> {
-        let mut backoff = Backoff::new();
-        let mut seen = self.state.load(Acquire);
-        loop {
-            if is_done(seen) {
-                return None;
-            }
-            if seen & LOCKED != 0 {
-                backoff.pause();
-                seen = self.state.load(Acquire);
-                continue;
-            }
-            let locked = seen | LOCKED | OBSERVERS;
-            // Acquire: pairs with the last unlock.
-            match self.state.compare_exchange_weak(seen, locked, Acquire, Acquire) {
-                Ok(_) => return Some(locked),
-                Err(now) => seen = now,
-            }
-        }
-    }
-
-    fn unlock_list(&self) {
-        // Release: the next holder, or the author of the transition to done, sees the list as we leave it.
-        self.state.fetch_and(!LOCKED, Release);
-    }
-
-    /// Puts a record on the list, unless the task is done.
-    ///
-    /// # Safety
-    /// `record` stays valid until it is notified or taken back.
-    pub(crate) unsafe fn add_observer(&self, record: *mut Observer) -> Added {
-        if self.lock_list().is_none() {
-            return Added::AlreadyDone;
-        }
-        // SAFETY: we hold the lock bit.
-        self.observers.with_mut(|head| unsafe { List::push(&mut *head, record) });
-        self.unlock_list();
-        Added::Registered
-    }
-
-    /// Takes a record back. False: its notification has begun or is bound to come.
-    ///
-    /// # Safety
-    /// `record` was registered here.
-    pub(crate) unsafe fn remove_observer(&self, record: *mut Observer) -> bool {
-        if self.lock_list().is_none() {
-            return false;
-        }
-        // SAFETY: we hold the lock bit.
-        let found = self.observers.with_mut(|head| unsafe { List::unlink(&mut *head, record) });
-        self.unlock_list();
-        found
-    }
-
-    /// Sleeps until the task is done or the time is up. True: done.
-    pub(crate) fn sleep_until_done(&self, deadline: Option<Deadline>) -> bool {
-        let mut seen = self.state.load(Acquire);
-        loop {
-            if is_done(seen) {
-                return true;
-            }
-            if seen & WAITERS == 0 {
-                // Relaxed on success: we publish nothing; the kernel (or loom's stand-in) compares the word again.
-                match self.state.compare_exchange_weak(seen, seen | WAITERS, Relaxed, Acquire) {
-                    Ok(_) => seen |= WAITERS,
-                    Err(now) => seen = now,
-                }
-                continue;
-            }
-            let woken = futex::wait_low_half(&self.state, seen as u32, deadline);
-            seen = self.state.load(Acquire);
-            if woken == futex::Woken::TimedOut {
-                return is_done(seen);
-            }
-        }
-    }
-
-    /// Sets or clears BLOCKED and with it what `value` means; under the wait graph's lock, by the runner.
-    ///
-    /// # Safety
-    /// The caller runs this task, has read the argument, holds the graph's lock.
-    pub(crate) unsafe fn set_blocked(&self, record: *mut c_void) {
-        if record.is_null() {
-            // Relaxed: only read under the graph's lock.
-            self.state.fetch_and(!BLOCKED, Relaxed);
-            return;
-        }
-        // SAFETY: `value` belongs to the runner.
-        self.value.with_mut(|v| unsafe { *v = record });
-        self.state.fetch_or(BLOCKED, Relaxed);
-    }
-
-    /// The record of the thread that runs this task, if that thread is blocked.
-    ///
-    /// # Safety
-    /// The caller holds the graph's lock; `self` is a node that somebody has a reference to.
-    pub(crate) unsafe fn blocked_record(&self) -> *mut c_void {
-        let word = self.state.load(Acquire);
-        if word & STATE == RUNNING && word & BLOCKED != 0 {
-            // SAFETY: BLOCKED cannot be cleared while the lock is held, so `value` is the record.
-            self.value.with(|v| unsafe { *v })
-        } else {
-            std::ptr::null_mut()
-        }
-    }
-
-    /// The same while the entry of a task that was run inline is still queued. If but for the entry's the caller's reference
-    /// is the last one, the hooks run now; the taker of the entry may come at any time, counts itself out and, if it is the
-    /// last then, frees the memory, in which no hook is left.
-    #[cold]
-    fn drop_reference_beside_entry(&self) -> bool {
-        // Acquire: what the other holders did happens before the hooks, or before the node's end.
-        let mut seen = self.state.load(Acquire);
-        loop {
-            if seen & TOMBSTONE != 0 && references(seen) == 2 && seen & (EXTRA | FAILED) != 0 {
-                // SAFETY: nobody but the taker of the entry has a reference, and it does not look at these fields.
-                unsafe {
-                    super::extra::release(self, seen, self.func.with(|f| *f), self.value.with(|v| *v));
-                }
-                // Release: for the taker, with the reference that we give up next.
-                seen = self.state.fetch_and(!(EXTRA | FAILED), AcqRel) & !(EXTRA | FAILED);
-                continue;
-            }
-            // A CAS: two who give up at once must not both miss that the other was the last but one. AcqRel as in
-            // `drop_reference`.
-            match self.state.compare_exchange_weak(seen, seen - REF, AcqRel, Acquire) {
-                Ok(_) => return references(seen) == 1,
-                Err(now) => seen = now,
-            }
-        }
-    }
-
-    /// Gives up the reference of the queue's entry of a task that is not pending. True as for `drop_reference`.
-    pub(crate) fn drop_entry(&self) -> bool {
-        if self.state.load(Acquire) & TOMBSTONE == 0 {
-            return self.drop_reference();
-        }
-        // Orderings as in `drop_reference`. TOMBSTONE is set, and nobody else clears it.
-        if references(self.state.fetch_sub(REF + TOMBSTONE, Release)) == 1 {
-            fence(Acquire);
-            return true;
-        }
-        false
-    }
-
-    /// One more reference.
-    #[inline]
-    pub(crate) fn add_reference(&self) {
-        // Relaxed: whoever adds has one already, so the node cannot go; the new holder is told by other means.
-        self.state.fetch_add(REF, Relaxed);
-    }
-
-    /// Gives a reference up. True: it was the last, the node is the caller's to destroy.
-    #[inline]
-    pub(crate) fn drop_reference(&self) -> bool {
-        if self.state.load(Acquire) & TOMBSTONE != 0 {
-            return self.drop_reference_beside_entry();
-        }
-        // If ours is the only one, nobody can add to it: no need to write. Acquire: see below.
-        if references(self.state.load(Acquire)) == 1 {
-            return true;
-        }
-        // Release: what this holder did happens before the node's end; the Acquire fence is the other half.
-        if references(self.state.fetch_sub(REF, Release)) == 1 {
-            fence(Acquire);
-            return true;
-        }
-        false
     }
 }
 

@@ -347,6 +347,32 @@ TEST(d06_waiting_shutdown_from_an_own_worker_is_a_deadlock_with_all_else_done) {
     }
 }
 
+static void *submit_to_my_shut_executor(void *arg) {
+    insider    *i = (insider *)arg;
+    void       *args[1] = {i};
+    tp_future  *out = (tp_future *)i;
+    gate_wait(&i->go); /* it is shut by now */
+    CHECK_NULL(tp_submit(i->executor, return_arg, i), TP_ERR_SHUTDOWN);
+    CHECK_FAILS(tp_execute(i->executor, return_arg, i), TP_ERR_SHUTDOWN);
+    CHECK_FAILS(tp_submit_many(i->executor, return_arg, args, 1, &out), TP_ERR_SHUTDOWN);
+    CHECK_FAILS(tp_submit_task(i->executor, TP_TASK(.fn = return_arg, .arg = i), &out), TP_ERR_SHUTDOWN);
+    CHECK_PTR(out, i);
+    return i;
+}
+
+TEST(d07_a_task_that_submits_to_its_own_shut_executor_is_refused) {
+    for (size_t workers = 1; workers <= 3; workers++) /* with one worker, and with rings of their own */
+        for (int flags = 0; flags < 4; flags += 2) {
+            insider    i = {new_executor(workers), GATE_INIT, NULL, false};
+            tp_future *task = submit(i.executor, submit_to_my_shut_executor, &i);
+            EVENTUALLY(tp_future_running(task)); /* or CANCEL_FUTURES would take it */
+            CHECK_STATUS(tp_executor_shutdown(i.executor, every_flags[flags]), TP_OK);
+            gate_open(&i.go);
+            CHECK_PTR(result_of(task), &i);
+            tp_executor_free(i.executor);
+        }
+}
+
 static void *join_without_shutdown(void *arg) {
     /* INVALID_STATE comes before DEADLOCK. */
     CHECK_FAILS(tp_executor_join((tp_executor *)arg, TP_FOREVER), TP_ERR_INVALID_STATE);

@@ -2,8 +2,10 @@
 
 use super::{pointer, NOTHING};
 use crate::queue::release;
-use crate::task::node::{Added, Ended, Held, Node, Outcome, Product, Reference};
+use crate::task::listen::Added;
+use crate::task::node::{Ended, Held, Node, Product, Reference};
 use crate::task::observer::{Kind, Observer};
+use crate::task::outcome::Outcome;
 use crate::task::pool;
 use crate::task::state::{CANCELLED, REF};
 use loom::sync::atomic::{AtomicUsize, Ordering::*};
