@@ -12,9 +12,11 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 /// child's handler, when the process has one thread.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// What the installation answered: 0, or an errno. It runs when the library is loaded: later, a fork might come between the
+/// What the installation answered: 0, or an errno; [`NOT_YET`] before. It runs when the library is loaded: later, a fork might come between the
 /// first executor's taking of a lock and the handlers that know of it.
-static REFUSED: AtomicI32 = AtomicI32::new(0);
+static REFUSED: AtomicI32 = AtomicI32::new(NOT_YET);
+
+const NOT_YET: i32 = -1;
 
 #[used]
 #[link_section = ".init_array"]
@@ -32,6 +34,10 @@ pub(crate) fn generation() -> u32 {
 
 /// Whether the handlers are in place; without them there must be no executor.
 pub(crate) fn check() -> Result<()> {
+    if REFUSED.load(Ordering::Relaxed) == NOT_YET {
+        // A static link that left the initialiser out.
+        install_at_load();
+    }
     match REFUSED.load(Ordering::Relaxed) {
         0 => Ok(()),
         errno => Err(Error::os("the fork handlers could not be installed", errno)),
