@@ -23,7 +23,7 @@ const SPIN_NS: u64 = 7_000;
 /// What a waiter that has often waited shortly waits before it looks again, in spin hints for each such wait, and at most:
 /// who collects results at the heels of the workers would otherwise take their cache lines away.
 const PAUSE_STEP: u32 = 4;
-const PAUSE_MAX: u32 = 32;
+const PAUSE_MAX: u32 = 16;
 
 /// What to wait for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
