@@ -293,6 +293,10 @@ impl Executor {
         }
     }
 
+    pub(crate) fn was_detached(&self) -> bool {
+        self.life.lock().detached
+    }
+
     fn is_own_worker(&self) -> bool {
         here(|here| here.is_at_home(self.slot().id()))
     }

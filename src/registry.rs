@@ -185,9 +185,28 @@ pub(crate) unsafe fn drop_raw(executor: *const Executor) {
     if slot.references.fetch_sub(1, Release) == 1 {
         fence(Acquire);
         slot.executor.store(std::ptr::null_mut(), Relaxed);
-        // SAFETY: that was the last reference; executors are made by `alloc::try_box`.
-        drop(unsafe { Box::from_raw(executor.cast_mut()) });
+        retire(executor.cast_mut());
         slot.unpin();
+    }
+}
+
+/// Executors that are over, but whose memory is kept for a while.
+static RETIRED: [AtomicPtr<Executor>; 8] = [const { AtomicPtr::new(std::ptr::null_mut()) }; 8];
+static RETIREMENTS: AtomicU32 = AtomicU32::new(0);
+
+/// The last reference to an executor is gone. If its own task freed it, the call that submitted that task may be at its last
+/// step yet, the look whether a worker is needed; no reference is counted for that, since it would cost every submission
+/// two RMWs. What such a look finds in an executor that is over is "nothing to do", so the memory of the last few stays.
+fn retire(executor: *mut Executor) {
+    // SAFETY: the caller's reference was the last, so the executor is ours.
+    let over = match unsafe { &*executor }.was_detached() {
+        // Relaxed: any place will do. AcqRel: the one who frees comes after the one who retired.
+        true => RETIRED[RETIREMENTS.fetch_add(1, Relaxed) as usize % RETIRED.len()].swap(executor, AcqRel),
+        false => executor,
+    };
+    if !over.is_null() {
+        // SAFETY: executors are made by `alloc::try_box`; this one was swapped out, or is ours.
+        drop(unsafe { Box::from_raw(over) });
     }
 }
 
