@@ -122,8 +122,9 @@ impl Executor {
         match self.scheduler().reserve(false, self) {
             Need::Nothing => {}
             Need::Start => {
+                // Under the lock, like the reservation: a worker that ends looks whether it is needed after it has had the lock,
+                // and must not count on a searcher that will never be.
                 if self.start_thread(&mut life, index).is_err() {
-                    drop(life);
                     self.scheduler().unreserve(self);
                 }
             }
