@@ -66,6 +66,18 @@ enum Found {
     Nothing,
 }
 
+impl Inner {
+    /// Nothing more will become ready.
+    fn is_over(&self) -> bool {
+        self.closed && self.waiting.first.is_null()
+    }
+
+    /// A taker would not have to wait.
+    fn has_news(&self) -> bool {
+        !self.ready.first.is_null() || self.is_over()
+    }
+}
+
 impl CompletionQueue {
     pub fn new() -> Result<NonNull<CompletionQueue>> {
         // The channel allocates by itself.
@@ -193,11 +205,11 @@ impl CompletionQueue {
         // SAFETY: ready records are the queue's.
         let found = match unsafe { inner.ready.take_first() } {
             Some(record) => Found::Ready(record),
-            None if inner.closed && inner.waiting.first.is_null() => Found::End,
+            None if inner.is_over() => Found::End,
             None => Found::Nothing,
         };
         // The end is there for every taker, also when it is the last record that this one has taken.
-        let more = !inner.ready.first.is_null() || (inner.closed && inner.waiting.first.is_null());
+        let more = inner.has_news();
         let workers = inner.sleeping_workers;
         drop(inner);
         // In a child nobody sleeps on the parent's bell, which a thread of the parent may have had in its hands at the fork.
@@ -222,7 +234,7 @@ impl CompletionQueue {
                 inner = self.inner.lock();
             }
             // Under the lock: whatever changes from here on finds a sleeping worker.
-            if !inner.ready.first.is_null() || (inner.closed && inner.waiting.first.is_null()) {
+            if inner.has_news() {
                 return;
             }
             inner.sleeping_workers += 1;
@@ -239,7 +251,7 @@ impl CompletionQueue {
 
     /// Sleeps until the bell rings.
     fn sleep(&self, timeout: Timeout) {
-        // The token first, then the count: whoever rings after this load has changed the count by the time we sleep.
+        // The count first, then the token: whoever puts a token there after our look changes the count after this load.
         let seen = self.changes.load(Acquire);
         if self.bell.try_recv().is_err() {
             futex::wait(&self.changes, seen, timeout.deadline());

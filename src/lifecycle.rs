@@ -25,6 +25,7 @@ use crate::sync::{MutexGuard, Ordering::*};
 use crate::sys::clock::Timeout;
 use crate::sys::futex;
 use crate::sys::thread::Thread;
+use crate::task::Node;
 use crate::worker::{self, Birth, Doom};
 use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
@@ -230,15 +231,25 @@ impl Executor {
             }
             if let Job::Node(node) = entry.job() {
                 // SAFETY: the entry's reference is ours.
-                unsafe {
-                    match end_pending(node.as_ref(), doom.flags(), || ()) {
-                        true => release(node),
-                        false => self.queue().drop_dead(node),
-                    }
-                }
+                unsafe { self.end_taken(node, doom) };
             }
             ControlFlow::Continue(())
         });
+    }
+
+    /// Ends the task of an entry that was taken, instead of running it. The entry is in the caller's hands, so there is no
+    /// tombstone to count.
+    ///
+    /// # Safety
+    /// The entry's reference is the caller's to give.
+    pub(crate) unsafe fn end_taken(&self, node: NonNull<Node>, doom: Doom) {
+        // SAFETY: this function's contract.
+        unsafe {
+            match end_pending(node.as_ref(), doom.flags(), || ()) {
+                true => release(node),
+                false => self.queue().drop_dead(node),
+            }
+        }
     }
 
     /// No new tasks. `cancel_futures`: what is pending is cancelled. `wait`: until every worker has ended.

@@ -7,7 +7,7 @@ use crate::completion::{deliver, end_pending};
 use crate::current::{here, outside_task};
 use crate::executor::Executor;
 use crate::queue::local::Ring;
-use crate::queue::{release, Entry, Job, QUOTA};
+use crate::queue::{Entry, Job, QUOTA};
 use crate::registry;
 use crate::scheduler::Rest;
 use crate::sys::thread;
@@ -209,14 +209,8 @@ impl Worker {
         // SAFETY: the entry's reference is ours.
         let task = unsafe { node.as_ref() };
         if let Some(end) = self.executor.doomed() {
-            let flags = end.flags();
-            // SAFETY: as above. The entry is in our hands, so there is no tombstone to count.
-            unsafe {
-                match end_pending(task, flags, || ()) {
-                    true => release(node),
-                    false => self.executor.queue().drop_dead(node),
-                }
-            }
+            // SAFETY: as above.
+            unsafe { self.executor.end_taken(node, end) };
         } else if task.claim() {
             self.run_claimed(node);
         } else {

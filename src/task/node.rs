@@ -79,13 +79,6 @@ pub(crate) enum Reference {
     GiveUp,
 }
 
-fn given(reference: Reference) -> Held {
-    match reference {
-        Reference::Keep => Held::Still,
-        Reference::GiveUp => Held::NoMore,
-    }
-}
-
 /// What a task's function left behind.
 pub(crate) enum Product {
     Value(*mut c_void),
@@ -230,7 +223,7 @@ impl Node {
         let sleepers = futex::low_half(&self.state);
         let mut backoff = Backoff::new();
         let mut seen = self.state.load(Acquire);
-        loop {
+        let given_up = loop {
             if !may(seen) {
                 return None;
             }
@@ -250,10 +243,10 @@ impl Node {
             // Release: results are seen by whoever sees done. Acquire: we see the records that were added, and, should the
             // last other reference have gone, what its holder did.
             match self.state.compare_exchange_weak(seen, done, AcqRel, Acquire) {
-                Ok(_) => break,
+                Ok(_) => break give_up,
                 Err(now) => seen = now,
             }
-        }
+        };
         let observers = match seen & OBSERVERS {
             0 => List::EMPTY,
             // SAFETY: with observers the caller's reference still stands, and since the word says done the list is ours.
@@ -262,10 +255,7 @@ impl Node {
         if seen & WAITERS != 0 {
             futex::wake_all_at(sleepers);
         }
-        Some(Ended {
-            observers,
-            reference: if seen & (OBSERVERS | TOMBSTONE) == 0 { given(reference) } else { Held::Still },
-        })
+        Some(Ended { observers, reference: if given_up { Held::NoMore } else { Held::Still } })
     }
 
     /// RUNNING → FINISHED with the failure's record in `func`, `value` and `observers`, which lie side by side and have its

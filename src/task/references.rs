@@ -7,6 +7,33 @@ use super::state::*;
 use crate::sync::{fence, Ordering::*};
 
 impl Node {
+    /// One more reference.
+    #[inline]
+    pub(crate) fn add_reference(&self) {
+        // Relaxed: whoever adds has one already, so the node cannot go; the new holder is told by other means.
+        self.state.fetch_add(REF, Relaxed);
+    }
+
+    /// Gives a reference up. True: it was the last, the node is the caller's to destroy.
+    #[inline]
+    pub(crate) fn drop_reference(&self) -> bool {
+        // Acquire: see below.
+        let seen = self.state.load(Acquire);
+        if seen & TOMBSTONE != 0 {
+            return self.drop_reference_beside_entry();
+        }
+        // If ours is the only one, nobody can add to it: no need to write.
+        if references(seen) == 1 {
+            return true;
+        }
+        // Release: what this holder did happens before the node's end; the Acquire fence is the other half.
+        if references(self.state.fetch_sub(REF, Release)) == 1 {
+            fence(Acquire);
+            return true;
+        }
+        false
+    }
+
     /// The same while the entry of a task that was run inline is still queued. If but for the entry's the caller's reference
     /// is the last one, the hooks run now; the taker of the entry may come at any time, counts itself out and, if it is the
     /// last then, frees the memory, in which no hook is left.
@@ -40,31 +67,6 @@ impl Node {
         }
         // Orderings as in `drop_reference`. TOMBSTONE is set, and nobody else clears it.
         if references(self.state.fetch_sub(REF + TOMBSTONE, Release)) == 1 {
-            fence(Acquire);
-            return true;
-        }
-        false
-    }
-
-    /// One more reference.
-    #[inline]
-    pub(crate) fn add_reference(&self) {
-        // Relaxed: whoever adds has one already, so the node cannot go; the new holder is told by other means.
-        self.state.fetch_add(REF, Relaxed);
-    }
-
-    /// Gives a reference up. True: it was the last, the node is the caller's to destroy.
-    #[inline]
-    pub(crate) fn drop_reference(&self) -> bool {
-        if self.state.load(Acquire) & TOMBSTONE != 0 {
-            return self.drop_reference_beside_entry();
-        }
-        // If ours is the only one, nobody can add to it: no need to write. Acquire: see below.
-        if references(self.state.load(Acquire)) == 1 {
-            return true;
-        }
-        // Release: what this holder did happens before the node's end; the Acquire fence is the other half.
-        if references(self.state.fetch_sub(REF, Release)) == 1 {
             fence(Acquire);
             return true;
         }

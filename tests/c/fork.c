@@ -19,17 +19,7 @@ static pid_t fork_child(void) {
 
 __attribute__((noreturn)) static void end_child(void) { _exit(__atomic_load_n(&test_failures, __ATOMIC_SEQ_CST) == 0 ? 0 : 1); }
 
-static int wait_for_child(pid_t pid) {
-    int   status = 0;
-    pid_t waited;
-    do {
-        waited = waitpid(pid, &status, 0);
-    } while (waited < 0 && errno == EINTR);
-    REQUIRE(waited == pid);
-    return status;
-}
-
-#define CHECK_CHILD_OK(pid) test_check_child(__FILE__, __LINE__, "(forked)", wait_for_child(pid), 0)
+#define CHECK_CHILD_OK(pid) test_check_child(__FILE__, __LINE__, "(forked)", test_wait_for_child(pid), 0)
 
 /* Everything a parent can hand down, in every state. */
 typedef struct {

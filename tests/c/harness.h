@@ -299,6 +299,17 @@ static inline void watch(void) {
     alarm(test_timeout());
 }
 
+/* Waits for a child that the test forked; gives its wait status. */
+static inline int test_wait_for_child(pid_t pid) {
+    int   status = 0;
+    pid_t waited;
+    do {
+        waited = waitpid(pid, &status, 0);
+    } while (waited < 0 && errno == EINTR);
+    REQUIRE(waited == pid);
+    return status;
+}
+
 /* Runs a CHILD of this program in a process of its own; gives its wait status. */
 static inline int run_child(const char *name) {
     fflush(NULL);
@@ -313,13 +324,7 @@ static inline int run_child(const char *name) {
         }
         _exit(127);
     }
-    int status = 0;
-    pid_t waited;
-    do {
-        waited = waitpid(pid, &status, 0);
-    } while (waited < 0 && errno == EINTR);
-    REQUIRE(waited == pid);
-    return status;
+    return test_wait_for_child(pid);
 }
 
 static inline void test_check_child(const char *file, int line, const char *name, int status, int expected) {

@@ -186,13 +186,7 @@ TEST(e02_in_the_child_a_map_in_use_is_forked_and_a_closed_queue_is_closed) {
         IN_CHILD(5, tp_completion_queue_next(closed, TP_FOREVER, NULL, NULL) == TP_ERR_FORKED);
         _exit(0);
     }
-    int   status = 0;
-    pid_t waited;
-    do {
-        waited = waitpid(pid, &status, 0);
-    } while (waited < 0 && errno == EINTR);
-    REQUIRE(waited == pid);
-    test_check_child(__FILE__, __LINE__, "(forked)", status, 0);
+    test_check_child(__FILE__, __LINE__, "(forked)", test_wait_for_child(pid), 0);
     unblock(&busy);
     join_thread(thread);
     tp_map_free(map);
