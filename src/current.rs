@@ -12,7 +12,7 @@ use crate::status::{Error, Result, Status, NO_MEMORY};
 use crate::sys::thread;
 use crate::sys::tls::{self, Word};
 use crate::task::extra::Failure;
-use crate::task::node::Product;
+use crate::task::node::Failed;
 use crate::task::state::{ANONYMOUS, STOP};
 use crate::task::{DropFn, Node};
 use crate::worker::Worker;
@@ -20,29 +20,33 @@ use std::cell::Cell;
 use std::ffi::{c_char, c_void, CStr};
 use std::ptr::NonNull;
 
-/// One user function that this thread is inside of.
+/// One user function that this thread is inside of. Four words, since every task writes them.
 pub(crate) struct Frame {
-    what: What,
-    /// The thread was a worker when the function was called.
-    on_worker: bool,
-    failure: Cell<Reported>,
+    /// The task's node; null for a task without one, [`HOOK`] for a hook.
+    what: *const Node,
     outer: *const Frame,
+    /// What the task has said of its failure so far: null, a record, or [`BARE`] when there was no memory for a record.
+    failure: Cell<*mut Failure>,
+    /// The code of a BARE failure.
+    code: Cell<i32>,
 }
 
+/// No node and no record lives at these addresses.
+const HOOK: *const Node = std::ptr::without_provenance(1);
+const BARE: *mut Failure = std::ptr::without_provenance_mut(1);
+
+/// What a task that failed has said of it.
 #[derive(Clone, Copy)]
-enum What {
-    /// A task; its node, or null for one without.
-    Task(*const Node),
-    Hook,
+pub(crate) struct Reported {
+    record: NonNull<Failure>,
+    code: i32,
 }
 
-/// What the task has said of its failure so far.
-#[derive(Clone, Copy)]
-enum Reported {
-    Nothing,
-    Record(NonNull<Failure>),
-    /// There was no memory for a record.
-    Bare(i32),
+impl Reported {
+    /// With what the function returned: what the task left behind. `hooked`: whether the failure keeps the executor's hooks.
+    pub(crate) fn failed(self, value: *mut c_void, hooked: bool) -> Failed {
+        Failed { value, record: Some(self.record).filter(|record| record.as_ptr() != BARE), code: self.code, hooked }
+    }
 }
 
 pub(crate) struct Here {
@@ -108,65 +112,57 @@ impl Here {
     }
 
     /// Whether this thread is one of that executor's, though it may have left its worker's life behind.
+    #[inline]
     pub(crate) fn is_at_home(&self, id: u32) -> bool {
         self.home.get() == id
     }
 
-    /// Runs a task's function: returns what it returned and what it reported.
-    #[inline]
+    /// Runs a task's function, on a worker: returns what it returned, and what it reported if it failed.
+    #[inline(always)]
     pub(crate) fn run_task(
         &self,
         node: *const Node,
         call: impl FnOnce() -> *mut c_void,
-        hooked: impl FnOnce() -> bool,
-    ) -> Product {
-        let (value, reported) = self.inside(What::Task(node), call);
-        match reported {
-            Reported::Nothing => Product::Value(value),
-            Reported::Record(record) => Product::Failure { value, record, hooked: hooked() },
-            Reported::Bare(code) => Product::BareFailure { value, code, hooked: hooked() },
-        }
-    }
-
-    #[inline]
-    fn inside<R>(&self, what: What, call: impl FnOnce() -> R) -> (R, Reported) {
+    ) -> (*mut c_void, Option<Reported>) {
         let outer = self.frame.get();
-        let on_worker = !self.worker.get().is_null();
-        let frame = Frame { what, on_worker, failure: Cell::new(Reported::Nothing), outer };
+        let frame = Frame { what: node, outer, failure: Cell::new(std::ptr::null_mut()), code: Cell::new(0) };
         self.frame.set(&frame);
-        let answer = call();
-        if frame.on_worker && self.worker.get().is_null() {
+        let value = call();
+        if self.worker.get().is_null() {
             // The function forked and this is the child: a worker no more, with nowhere to return to.
             thread::exit_now();
         }
         self.frame.set(outer);
-        (answer, frame.failure.get())
+        let record = NonNull::new(frame.failure.get());
+        (value, record.map(|record| Reported { record, code: frame.code.get() }))
+    }
+
+    /// Calls a hook.
+    fn run_hook<R>(&self, call: impl FnOnce() -> R) -> R {
+        let (outer, on_worker) = (self.frame.get(), self.is_worker());
+        let frame = Frame { what: HOOK, outer, failure: Cell::new(std::ptr::null_mut()), code: Cell::new(0) };
+        self.frame.set(&frame);
+        let answer = call();
+        if on_worker && !self.is_worker() {
+            // As above.
+            thread::exit_now();
+        }
+        self.frame.set(outer);
+        answer
     }
 
     /// The nodes of the tasks that this thread is inside of, innermost first.
     pub(crate) fn tasks(&self) -> impl Iterator<Item = *const Node> + '_ {
         // SAFETY: frames are on this thread's stack, below the caller.
         let frames = std::iter::successors(unsafe { self.frame.get().as_ref() }, |f| unsafe { f.outer.as_ref() });
-        frames.filter_map(|frame| match frame.what {
-            What::Task(node) if !node.is_null() => Some(node),
-            _ => None,
-        })
-    }
-
-    /// Whether the thread is inside of no user function that we called.
-    #[inline]
-    pub(crate) fn is_outside(&self) -> bool {
-        self.frame.get().is_null()
+        frames.map(|frame| frame.what).filter(|&node| !node.is_null() && node != HOOK)
     }
 
     /// The innermost function's frame, if that is a task.
     fn task(&self) -> Option<(&Frame, *const Node)> {
         // SAFETY: as in `tasks`.
         let frame = unsafe { self.frame.get().as_ref() }?;
-        match frame.what {
-            What::Task(node) => Some((frame, node)),
-            What::Hook => None,
-        }
+        (frame.what != HOOK).then_some((frame, frame.what))
     }
 }
 
@@ -175,7 +171,7 @@ pub(crate) fn outside_task<R>(call: impl FnOnce() -> R) -> R {
     #[cfg(loom)] // loom's threads share one OS thread, and with it this page.
     return call();
     #[cfg(not(loom))]
-    here(|here| here.inside(What::Hook, call).0)
+    here(|here| here.run_hook(call))
 }
 
 /// In a forked child: the thread is no worker and in no task.
@@ -192,8 +188,9 @@ pub fn fail(code: i32, message: Option<&CStr>, payload: *mut c_void, drop: Optio
     here(|here| {
         let (frame, _) = here.task().ok_or(Error::new(Status::InvalidState, "not called from inside a task"))?;
         let record = Failure::new(code, message.unwrap_or(c""), payload, drop);
-        let reported = record.map_or(Reported::Bare(code), Reported::Record);
-        if let Reported::Record(former) = frame.failure.replace(reported) {
+        frame.code.set(code);
+        let former = frame.failure.replace(record.as_ref().map_or(BARE, |record| record.as_ptr()));
+        if let Some(former) = NonNull::new(former).filter(|former| former.as_ptr() != BARE) {
             // SAFETY: made by `fail`, replaced just now.
             unsafe { Failure::free(former) };
         }

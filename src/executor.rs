@@ -18,7 +18,7 @@ use crate::status::{Error, Result, Status, BROKEN, FORKED, SHUTDOWN};
 use crate::sync::{AtomicPtr, AtomicU32, AtomicUsize, Mutex, Ordering::*};
 use crate::task::extra::{ErrorRecord, Extra, Failure};
 use crate::task::handle::Future;
-use crate::task::node::Product;
+use crate::task::node::Failed;
 use crate::task::state::{ANONYMOUS, REF};
 use crate::task::{pool, Node, Task, TaskFn};
 use crate::worker::Doom;
@@ -39,8 +39,10 @@ pub(crate) const BREAKS: u32 = 8;
 /// See the module. C sees a `tp_executor*`.
 pub struct Executor {
     slot: &'static Slot,
-    settings: Settings,
+    /// The slot's, here since every submission asks.
+    id: u32,
     pub(crate) gate: AtomicU32,
+    settings: Settings,
     queue: Queue,
     scheduler: Scheduler,
     /// One place per possible worker; a ring stays when its worker goes, for the next one.
@@ -83,6 +85,7 @@ impl Executor {
         let workers = settings.max_workers;
         Ok(Executor {
             slot,
+            id: slot.id(),
             gate: AtomicU32::new(0),
             queue: Queue::new()?,
             scheduler: Scheduler::new(workers),
@@ -100,7 +103,7 @@ impl Executor {
     #[inline]
     pub fn submit(&self, func: TaskFn, arg: *mut c_void) -> Result<Future> {
         self.accepts()?;
-        let node = pool::alloc(Node::new(self.slot.id(), func, None, arg, 2 * REF))?;
+        let node = pool::alloc(Node::new(self.id, func, None, arg, 2 * REF))?;
         // SAFETY: a fresh node with two references, one for the queue and one for the caller.
         unsafe {
             match self.publish(Entry::node(node)) {
@@ -138,7 +141,7 @@ impl Executor {
     fn publish_task(&self, task: &Task, word: u64) -> Result<NonNull<Node>> {
         self.accepts()?;
         let extra = Extra::new(task)?;
-        let node = pool::alloc(Node::new(self.slot.id(), task.func, extra, task.arg, word));
+        let node = pool::alloc(Node::new(self.id, task.func, extra, task.arg, word));
         let published = node.and_then(|node| match self.publish(Entry::node(node)) {
             Ok(()) => Ok(node),
             Err(refused) => {
@@ -176,7 +179,7 @@ impl Executor {
             self.queue.shared.push_many(n, |i| Entry::call(func, arg(i)))?;
         } else {
             // `futures` may only be written when nothing can fail any more, so the nodes wait in a chain.
-            let mut chain = Chain::new(n, |i| Node::new(self.slot.id(), func, None, arg(i), 2 * REF))?;
+            let mut chain = Chain::new(n, |i| Node::new(self.id, func, None, arg(i), 2 * REF))?;
             self.queue.shared.push_many(n, |i| {
                 let node = chain.pop();
                 // SAFETY: room for n.
@@ -191,7 +194,7 @@ impl Executor {
     /// Whether tasks are taken at all; starts the first worker.
     #[inline]
     fn accepts(&self) -> Result<()> {
-        if registry::is_foreign(self.slot.id()) {
+        if registry::is_foreign(self.id) {
             return Err(FORKED);
         }
         // Acquire: a worker of this executor that sees it open may push to its ring; after CLOSED it must not.
@@ -211,7 +214,7 @@ impl Executor {
     }
 
     /// Makes an entry visible and sees that somebody looks at it.
-    #[inline]
+    #[inline(always)]
     fn publish(&self, entry: Entry) -> std::result::Result<(), Refused> {
         let own = here(|here| here.worker().is_some_and(|w| std::ptr::eq(w.executor(), self) && w.push_own(entry)));
         if !own {
@@ -252,7 +255,7 @@ impl Executor {
     }
 
     pub(crate) fn is_foreign(&self) -> bool {
-        registry::is_foreign(self.slot.id())
+        registry::is_foreign(self.id)
     }
 
     /// What becomes of entries that are taken from now on, if they are not to run.
@@ -280,20 +283,19 @@ impl Executor {
         self.settings.hooked
     }
 
-    /// What a task without a node left behind: a failure is reported at once, since nobody could ever ask.
+    /// A task without a node has failed: that is reported at once, since nobody could ever ask.
     ///
     /// # Safety
-    /// The product is the caller's.
-    pub(crate) unsafe fn drop_product(&self, product: Product) {
+    /// The failure is the caller's.
+    pub(crate) unsafe fn report(&self, failed: Failed) {
         // SAFETY: this function's contract; the hooks are alive while a worker is.
         unsafe {
-            match product {
-                Product::Value(_) => {}
-                Product::Failure { record, .. } => {
+            match failed.record {
+                Some(record) => {
                     self.slot.report(&raw const (*record.as_ptr()).record);
                     Failure::free(record);
                 }
-                Product::BareFailure { code, .. } => self.slot.report(&ErrorRecord::bare(code)),
+                None => self.slot.report(&ErrorRecord::bare(failed.code)),
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::registry;
 use crate::status::{Error, Result, Status, CANCELLED, DEADLOCK, FORKED, TASK, TIMEOUT};
 use crate::sys::clock::Deadline;
 use crate::task::outcome::Outcome;
-use crate::task::state::{is_done, HOOKED, PENDING, SEEN, STATE};
+use crate::task::state::{executor_id, is_done, HOOKED, PENDING, SEEN, STATE};
 use crate::task::{ErrorRecord, Node};
 use crate::wait_first;
 use crate::worker::{spin, Worker};
@@ -44,10 +44,16 @@ pub struct WaitOutcome {
 /// The task's result, which stays the future's.
 #[inline]
 pub fn result(future: &Node, timeout: Timeout) -> Result<*mut c_void> {
-    match outcome(future, timeout)? {
-        Outcome::Value(value) => Ok(value),
-        other => Err(failure(future, other)),
+    if let Some(value) = future.result() {
+        return Ok(value);
     }
+    until_done(future, timeout)?;
+    future.result().ok_or_else(|| no_result(future))
+}
+
+#[cold]
+fn no_result(future: &Node) -> Error {
+    failure(future, future.outcome().expect("waited until done"))
 }
 
 /// The task's result, which becomes the caller's.
@@ -72,7 +78,6 @@ pub fn error(future: &Node, timeout: Timeout) -> Result<Option<*const ErrorRecor
     }
 }
 
-#[inline]
 fn outcome(future: &Node, timeout: Timeout) -> Result<Outcome> {
     if let Some(outcome) = future.outcome() {
         return Ok(outcome);
@@ -81,7 +86,6 @@ fn outcome(future: &Node, timeout: Timeout) -> Result<Outcome> {
     Ok(future.outcome().expect("waited until done"))
 }
 
-#[cold]
 fn failure(future: &Node, outcome: Outcome) -> Error {
     match outcome {
         Outcome::Failed => {
@@ -103,8 +107,17 @@ fn see(future: &Node) {
 }
 
 /// Waits until one future is done.
-#[cold]
+#[inline]
 pub(crate) fn until_done(future: &Node, timeout: Timeout) -> Result<()> {
+    // A worker's own child first: fork-join is where waits are hot. (A child process has no workers of its parent's.)
+    if timeout != Timeout::Poll && here(|here| help(here, future)) {
+        return Ok(());
+    }
+    block(future, timeout)
+}
+
+#[cold]
+fn block(future: &Node, timeout: Timeout) -> Result<()> {
     if is_done(future.word()) {
         return Ok(());
     }
@@ -113,9 +126,6 @@ pub(crate) fn until_done(future: &Node, timeout: Timeout) -> Result<()> {
         return Err(TIMEOUT);
     }
     here(|here| {
-        if help(here, future) {
-            return Ok(());
-        }
         refuse_alone(here, future, timeout)?;
         if spin_until_done(here, future) {
             return Ok(());
@@ -144,12 +154,15 @@ pub(crate) fn check_process(future: &Node) -> Result<()> {
 }
 
 /// The worker that this thread is, if the future's task is one of its own executor's and pending.
+#[inline]
 pub(crate) fn own_pending<'a>(here: &'a Here, future: &Node) -> Option<&'a Worker> {
-    let worker = here.worker()?;
-    (worker.executor().slot().id() == future.executor_id() && future.word() & STATE == PENDING).then_some(worker)
+    let word = future.word();
+    // A thread keeps its home when its worker's life is over, hence both questions.
+    here.worker().filter(|_| word & STATE == PENDING && here.is_at_home(executor_id(word)))
 }
 
 /// Runs a pending task of the own executor here and now. True: it is done.
+#[inline]
 pub(crate) fn help(here: &Here, future: &Node) -> bool {
     if let Some(worker) = own_pending(here, future) {
         worker.run_inline(future);

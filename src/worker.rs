@@ -4,7 +4,7 @@
 mod search;
 
 use crate::completion::{deliver, end_pending};
-use crate::current::{here, outside_task};
+use crate::current::{here, outside_task, Reported};
 use crate::executor::Executor;
 use crate::queue::local::Ring;
 use crate::queue::{Entry, Job, QUOTA};
@@ -12,7 +12,7 @@ use crate::registry;
 use crate::scheduler::Rest;
 use crate::sys::thread;
 use crate::task::handle::destroy;
-use crate::task::node::{Held, Reference};
+use crate::task::node::{Ended, Held, Reference};
 use crate::task::state::{references, BROKEN, CANCELLED, EXTRA, FAILED, FINISHED};
 use crate::task::{Node, TaskFn};
 use std::cell::Cell;
@@ -41,12 +41,14 @@ pub(crate) struct Worker {
     mark: Cell<u64>,
     /// Counted as a searcher.
     searching: Cell<bool>,
-    /// The initializer has succeeded: tasks may run here.
-    ready: Cell<bool>,
+    /// Tasks that it submits may go into its own ring: not while a hook of the worker's runs, and not with one worker only, when
+    /// the order is exact.
+    pushes: Cell<bool>,
     /// Takes in a row with little behind them.
     chasing: Cell<u32>,
-    /// Below this address the stack is too full for another inline task.
-    stack_floor: usize,
+    /// Below this address the stack is too full for another inline task; above every address while a hook of the worker's
+    /// runs, on top of which nothing does.
+    stack_floor: Cell<usize>,
 }
 
 /// A worker thread's start routine.
@@ -63,9 +65,9 @@ pub(crate) extern "C" fn main(birth: *mut c_void) -> *mut c_void {
         quota: Cell::new(QUOTA),
         mark: Cell::new(0),
         searching: Cell::new(true),
-        ready: Cell::new(false),
+        pushes: Cell::new(false),
         chasing: Cell::new(0),
-        stack_floor: stack_floor(),
+        stack_floor: Cell::new(usize::MAX),
     };
     let bomb = AbortIfPanic;
     here(|here| here.set_worker(&worker));
@@ -115,7 +117,8 @@ impl Worker {
         self.work();
         // Not counted any more, so whoever submits now does not rely on this worker; but shutdown still waits for it.
         self.searching.set(false);
-        self.ready.set(false);
+        self.pushes.set(false);
+        self.stack_floor.set(usize::MAX);
         if let Some(finalizer) = self.executor.settings().finalizer {
             // SAFETY: the user's function with the user's data.
             outside_task(|| unsafe { finalizer(self.executor.settings().user_data) });
@@ -143,7 +146,8 @@ impl Worker {
                 return false;
             }
         }
-        self.ready.set(true);
+        self.pushes.set(self.executor.max_workers() > 1);
+        self.stack_floor.set(stack_floor());
         true
     }
 
@@ -160,10 +164,9 @@ impl Worker {
     fn work(&self) {
         let executor = &*self.executor;
         loop {
-            if let Some(entry) = self.next() {
+            while let Some(entry) = self.next() {
                 self.stop_searching();
                 self.run(entry);
-                continue;
             }
             self.start_searching();
             if let Some(entry) = self.poll() {
@@ -184,6 +187,7 @@ impl Worker {
     }
 
     /// Runs what was taken, or ends it if the executor is doomed.
+    #[inline(never)]
     fn run(&self, entry: Entry) {
         match entry.job() {
             Job::Call(func, arg) => {
@@ -191,7 +195,7 @@ impl Worker {
                     self.run_call(func, arg);
                 }
             }
-            Job::Node(node) => self.run_node(node),
+            Job::Node(node) => self.run_node(node, Floor::Bottom),
         }
     }
 
@@ -199,58 +203,83 @@ impl Worker {
     fn run_call(&self, func: TaskFn, arg: *mut c_void) {
         let executor = &*self.executor;
         // SAFETY: the user's function with the user's argument, once.
-        let product = here(|here| here.run_task(std::ptr::null(), || unsafe { func(arg) }, || false));
-        // SAFETY: the product of a task that had no node has no other owner.
-        unsafe { executor.drop_product(product) };
+        let (value, reported) = here(|here| here.run_task(std::ptr::null(), || unsafe { func(arg) }));
+        if let Some(reported) = reported {
+            // SAFETY: the failure of a task that had no node has no other owner.
+            unsafe { executor.report(reported.failed(value, false)) };
+        }
     }
 
     /// An entry's node: runs it, or buries it if somebody was faster.
-    fn run_node(&self, node: NonNull<Node>) {
+    #[inline(always)]
+    fn run_node(&self, node: NonNull<Node>, floor: Floor) {
         // SAFETY: the entry's reference is ours.
         let task = unsafe { node.as_ref() };
         if let Some(end) = self.executor.doomed() {
             // SAFETY: as above.
             unsafe { self.executor.end_taken(node, end) };
         } else if task.claim() {
-            self.run_claimed(node);
+            self.run_claimed(node, floor, Reference::GiveUp);
         } else {
             // SAFETY: as above.
             unsafe { self.executor.queue().drop_dead(node) };
         }
     }
 
-    /// A claimed task, from its call to its end. Consumes one reference of the caller's.
-    fn run_claimed(&self, node: NonNull<Node>) {
-        // SAFETY: the reference keeps the node until `finish` gives it up; we claimed it, so function and argument are ours.
-        let (product, may_be_awaited) = unsafe {
-            let task = node.as_ref();
-            let (func, arg, drop_arg) = task.call();
-            let hooked = || self.executor.hook_failure();
-            let product = here(|here| here.run_task(node.as_ptr(), || func(arg), hooked));
-            if let Some(drop) = drop_arg {
-                outside_task(|| drop(arg));
-            }
-            (product, references(task.word()) > 1)
+    /// A claimed task, from its call to its end. The caller has a reference, and says what becomes of it.
+    #[inline(always)]
+    fn run_claimed(&self, node: NonNull<Node>, floor: Floor, reference: Reference) {
+        // SAFETY: the reference keeps the node at least until `finish`; we claimed it, so function and argument are ours.
+        let (func, arg, drop_arg) = unsafe { node.as_ref().call() };
+        // SAFETY: the user's function with the user's argument, once.
+        let (value, reported) = here(|here| here.run_task(node.as_ptr(), || unsafe { func(arg) }));
+        if let Some(drop) = drop_arg {
+            // SAFETY: the user's hook, with the user's argument, once.
+            outside_task(|| unsafe { drop(arg) });
+        }
+        if floor == Floor::Bottom {
+            // SAFETY: the reference is still ours.
+            self.announce_idleness(unsafe { node.as_ref() });
+        }
+        let ended = match reported {
+            // SAFETY: claimed; the reference is ours, and ours to give if we give it.
+            None => unsafe { node.as_ref().succeed(value, reference) },
+            Some(reported) => self.fail(node, value, reported, reference),
         };
-        if may_be_awaited && self.about_to_idle() {
-            // Whoever sees this task done may submit the next at once, and is to find an idle worker (P2): so we count as
-            // a searcher before the task is done rather than after.
+        if ended.reference != Held::NoMore {
+            self.follow_up(node, ended, reference);
+        }
+    }
+
+    /// Ends a claimed task that failed.
+    #[cold]
+    fn fail(&self, node: NonNull<Node>, value: *mut c_void, reported: Reported, reference: Reference) -> Ended {
+        let failed = reported.failed(value, self.executor.hook_failure());
+        // SAFETY: our caller claimed the task, and has the reference.
+        unsafe { node.as_ref().fail(failed, reference) }
+    }
+
+    /// Whoever sees this task done may submit the next at once, and is to find an idle worker (P2): so a worker with nothing
+    /// in sight counts as a searcher before the task is done rather than after.
+    #[inline]
+    fn announce_idleness(&self, task: &Node) {
+        if references(task.word()) > 1 && self.ring().is_empty() && self.executor.queue().shared.seems_empty() {
             self.start_searching();
         }
-        // SAFETY: claimed; the reference is ours to give.
-        let ended = unsafe { node.as_ref().finish(product, Reference::GiveUp) };
-        match ended.reference {
-            Held::NoMore => {}
-            Held::Last => self.destroy(node),
-            Held::Still => {
-                // SAFETY: the reference is still ours.
-                let task = unsafe { node.as_ref() };
-                deliver(task, ended.observers, || self.stop_searching());
-                if task.drop_reference() {
-                    self.destroy(node);
-                }
+    }
+
+    /// A task has ended and our reference did not go with the transition: observers hear of it, or it was the last one.
+    #[inline(never)]
+    fn follow_up(&self, node: NonNull<Node>, ended: Ended, reference: Reference) {
+        if ended.reference == Held::Still {
+            // SAFETY: the reference is still ours.
+            let task = unsafe { node.as_ref() };
+            deliver(task, ended.observers, || self.stop_searching());
+            if reference == Reference::Keep || !task.drop_reference() {
+                return;
             }
         }
+        self.destroy(node);
     }
 
     fn destroy(&self, node: NonNull<Node>) {
@@ -263,26 +292,30 @@ impl Worker {
         unsafe { destroy(node) };
     }
 
-    /// At the bottom of its stack with nothing in sight.
-    #[inline]
-    fn about_to_idle(&self) -> bool {
-        self.ring().is_empty() && self.executor.queue().shared.seems_empty() && here(|here| here.is_outside())
-    }
-
     /// Runs a pending task of the own executor on top of the one that waits for it. False: it is not pending any more, or
     /// there is not enough stack for it.
+    #[inline(never)]
     pub(crate) fn run_inline(&self, task: &Node) -> bool {
         let marker = 0u8;
-        if !self.ready.get() || std::ptr::from_ref(&marker).addr() < self.stack_floor {
+        if std::ptr::from_ref(&marker).addr() < self.stack_floor.get() {
             return false;
         }
         let node = NonNull::from(task);
-        if self.ring().take_back(|entry| matches!(entry.job(), Job::Node(newest) if newest == node)) {
-            // It overtook nobody: its waiter would have waited.
-            self.quota.set(QUOTA.min(self.quota.get() + 1));
-            self.run_node(node);
-            return true;
+        if !self.ring().take_back(|entry| entry.is_node(node)) {
+            return self.run_elsewhere(node);
         }
+        // It overtook nobody: its waiter would have waited.
+        self.quota.set(QUOTA.min(self.quota.get() + 1));
+        self.run_node(node, Floor::Inline);
+        true
+    }
+
+    /// The same for a task whose entry is somewhere in the queue, and stays there with its reference. The waiter's own
+    /// reference keeps the node meanwhile.
+    #[inline(never)]
+    fn run_elsewhere(&self, node: NonNull<Node>) -> bool {
+        // SAFETY: our caller borrows the node.
+        let task = unsafe { node.as_ref() };
         let executor = &*self.executor;
         if let Some(end) = executor.doomed() {
             return end_pending(task, end.flags(), || executor.queue().bury());
@@ -290,9 +323,8 @@ impl Worker {
         if !task.claim_inline() {
             return false;
         }
-        task.add_reference();
         executor.queue().bury();
-        self.run_claimed(node);
+        self.run_claimed(node, Floor::Inline, Reference::Keep);
         true
     }
 
@@ -300,6 +332,15 @@ impl Worker {
     pub(crate) fn is_alone(&self) -> bool {
         self.executor.max_workers() == 1
     }
+}
+
+/// What a task is run on top of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Floor {
+    /// The worker's own loop.
+    Bottom,
+    /// A task or hook that waits for it.
+    Inline,
 }
 
 /// How a doomed executor ends what is taken from its queue.

@@ -70,7 +70,7 @@ pub(crate) enum Held {
     Last,
 }
 
-/// What becomes of the reference that the author of `finish` holds.
+/// What becomes of the reference that the author of a finish holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Reference {
     /// The author keeps it.
@@ -79,21 +79,15 @@ pub(crate) enum Reference {
     GiveUp,
 }
 
-/// What a task's function left behind.
-pub(crate) enum Product {
-    Value(*mut c_void),
-    /// It failed; the value it returned is kept too, since drop_result is due for it.
-    Failure {
-        value: *mut c_void,
-        record: NonNull<Failure>,
-        hooked: bool,
-    },
-    /// It failed, and there was no memory to say more than its code.
-    BareFailure {
-        value: *mut c_void,
-        code: i32,
-        hooked: bool,
-    },
+/// What a task that failed left behind.
+pub(crate) struct Failed {
+    /// What its function returned, for which drop_result is due all the same.
+    pub(crate) value: *mut c_void,
+    /// What it reported; `None` when there was no memory to say more than the code.
+    pub(crate) record: Option<NonNull<Failure>>,
+    pub(crate) code: i32,
+    /// The failure keeps the executor's hooks.
+    pub(crate) hooked: bool,
 }
 
 impl Node {
@@ -181,50 +175,67 @@ impl Node {
         }
     }
 
-    /// RUNNING → FINISHED.
+    /// RUNNING → FINISHED, for a task that succeeded.
     ///
     /// # Safety
     /// The caller claimed the task. With [`Reference::GiveUp`] it owns a reference; the answer says what became of it.
     #[inline]
-    pub(crate) unsafe fn finish(&self, product: Product, reference: Reference) -> Ended {
-        let mut flags = FINISHED;
-        let value = match product {
-            Product::Value(value) => value,
-            Product::Failure { value, record, hooked } => {
-                flags |= FAILED | if hooked { HOOKED } else { 0 };
-                // SAFETY: we are the runner, so `func` is ours; an Extra there lives as long as the node.
-                unsafe {
-                    if self.state.load(Relaxed) & EXTRA != 0 {
-                        (*self.func.with(|f| *f).cast::<Extra>()).failure = record.as_ptr();
-                    } else {
-                        self.func.with_mut(|f| *f = record.as_ptr().cast());
-                    }
-                }
-                value
-            }
-            Product::BareFailure { value, code, hooked } => {
-                // SAFETY: the same contract.
-                return unsafe { self.finish_in_place(value, code, hooked) };
-            }
-        };
+    pub(crate) unsafe fn succeed(&self, value: *mut c_void, reference: Reference) -> Ended {
         // SAFETY: we are the runner, so `value` is ours until the word says done.
         self.value.with_mut(|v| unsafe { *v = value });
-        self.end(|word| word & STATE == RUNNING, flags, reference).expect("the runner alone ends a running task")
+        // Relaxed: the CAS does the rest.
+        let seen = self.state.load(Relaxed);
+        let plain = seen & (STATE | WAITERS | OBSERVERS | LOCKED | TOMBSTONE) == RUNNING && references(seen) > 1;
+        if reference == Reference::GiveUp && plain {
+            // What `end` would do for most tasks, in few instructions. Release and Acquire as there.
+            let done = seen - REF - RUNNING + FINISHED;
+            if self.state.compare_exchange(seen, done, AcqRel, Relaxed).is_ok() {
+                return Ended { observers: List::EMPTY, reference: Held::NoMore };
+            }
+        }
+        self.end_running(FINISHED, reference)
+    }
+
+    /// RUNNING → FINISHED, for a task that failed.
+    ///
+    /// # Safety
+    /// As for [`Node::succeed`]; what the failure holds is handed over.
+    pub(crate) unsafe fn fail(&self, failed: Failed, reference: Reference) -> Ended {
+        let Failed { value, record, code, hooked } = failed;
+        let flags = FINISHED | FAILED | if hooked { HOOKED } else { 0 };
+        let Some(record) = record else {
+            // SAFETY: the same contract.
+            return unsafe { self.finish_in_place(value, code, flags) };
+        };
+        // SAFETY: we are the runner, so `func` and `value` are ours; an Extra there lives as long as the node.
+        unsafe {
+            if self.state.load(Relaxed) & EXTRA != 0 {
+                (*self.func.with(|f| *f).cast::<Extra>()).failure = record.as_ptr();
+            } else {
+                self.func.with_mut(|f| *f = record.as_ptr().cast());
+            }
+            self.value.with_mut(|v| *v = value);
+        }
+        self.end_running(flags, reference)
+    }
+
+    #[inline(never)]
+    fn end_running(&self, flags: u64, reference: Reference) -> Ended {
+        self.end(RUNNING, flags, reference).expect("the runner alone ends a running task")
     }
 
     /// PENDING → CANCELLED or FINISHED | BROKEN; `None` when the task is no longer pending.
     pub(crate) fn end_pending(&self, flags: u64) -> Option<Ended> {
-        self.end(|word| word & STATE == PENDING, flags, Reference::Keep)
+        self.end(PENDING, flags, Reference::Keep)
     }
 
-    /// The transition to done: one CAS, then the wake-up.
-    #[inline]
-    fn end(&self, may: impl Fn(u64) -> bool, flags: u64, reference: Reference) -> Option<Ended> {
+    /// The transition from a state to done: one CAS, then the wake-up.
+    fn end(&self, from: u64, flags: u64, reference: Reference) -> Option<Ended> {
         let sleepers = futex::low_half(&self.state);
         let mut backoff = Backoff::new();
         let mut seen = self.state.load(Acquire);
         let given_up = loop {
-            if !may(seen) {
+            if seen & STATE != from {
                 return None;
             }
             if seen & LOCKED != 0 {
@@ -263,10 +274,10 @@ impl Node {
     /// nobody uses `observers` as a list again.
     ///
     /// # Safety
-    /// As for [`Node::finish`].
+    /// As for [`Node::succeed`].
     #[cold]
-    unsafe fn finish_in_place(&self, value: *mut c_void, code: i32, hooked: bool) -> Ended {
-        let (sleepers, hooked) = (futex::low_half(&self.state), if hooked { HOOKED } else { 0 });
+    unsafe fn finish_in_place(&self, value: *mut c_void, code: i32, flags: u64) -> Ended {
+        let sleepers = futex::low_half(&self.state);
         let locked = self.lock_list().expect("a running task is not done");
         // SAFETY: the runner owns func and value, the lock's holder the list.
         let observers = unsafe {
@@ -285,7 +296,7 @@ impl Node {
         };
         let mut seen = locked;
         loop {
-            let done = (seen & !(STATE | WAITERS | LOCKED)) | FINISHED | FAILED | IN_PLACE | hooked;
+            let done = (seen & !(STATE | WAITERS | LOCKED)) | flags | IN_PLACE;
             // Orderings as in `end`.
             match self.state.compare_exchange_weak(seen, done, AcqRel, Acquire) {
                 Ok(_) => break,

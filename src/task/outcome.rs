@@ -19,6 +19,14 @@ pub(crate) enum Outcome {
 }
 
 impl Node {
+    /// The result of a task that is done, succeeded and has its result still.
+    #[inline]
+    pub(crate) fn result(&self) -> Option<*mut c_void> {
+        let there = self.word() & (STATE | BROKEN | FAILED | TAKEN) == FINISHED;
+        // SAFETY: done (read with Acquire), so `value` is the result and no longer written.
+        there.then(|| self.value.with(|v| unsafe { *v }))
+    }
+
     /// How a done task ended; `None` when it is not done.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         let word = self.word();

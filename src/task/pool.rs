@@ -140,7 +140,7 @@ mod recycled {
     ///
     /// # Safety
     /// From `alloc`, not used again.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn free(node: NonNull<Node>) {
         cache(|cache| {
             let block = node.as_ptr().cast::<Free>();

@@ -3,7 +3,7 @@
 use super::{pointer, NOTHING};
 use crate::queue::release;
 use crate::task::listen::Added;
-use crate::task::node::{Ended, Held, Node, Product, Reference};
+use crate::task::node::{Ended, Failed, Held, Node, Reference};
 use crate::task::observer::{Kind, Observer};
 use crate::task::outcome::Outcome;
 use crate::task::pool;
@@ -60,7 +60,7 @@ fn finish(node: Shared) {
 
 /// As `worker::run_claimed` does it.
 fn finish_claimed(node: Shared) {
-    let ended = unsafe { node.get().finish(Product::Value(pointer(42)), Reference::GiveUp) };
+    let ended = unsafe { node.get().succeed(pointer(42), Reference::GiveUp) };
     follow(node, ended);
 }
 
@@ -244,6 +244,29 @@ fn o01_the_last_reference_of_three_is_given_up_exactly_once() {
     });
 }
 
+/// N1: a waiter runs the task while the queue's entry, with its reference, is still to be taken. One of the two runs it; the
+/// waiter, on its own reference, sees the result; the last of the two references ends the node, exactly once.
+#[test]
+fn n01_a_task_run_by_its_waiter_outlives_neither_the_waiter_nor_its_entry() {
+    loom::model(|| {
+        let shared = Shared(node(2));
+        let taker = thread::spawn(move || {
+            if shared.get().claim() {
+                finish_claimed(shared);
+            } else if shared.get().drop_entry() {
+                unsafe { crate::task::handle::destroy(shared.0) };
+            }
+        });
+        if shared.get().claim_inline() {
+            let ended = unsafe { shared.get().succeed(pointer(42), Reference::Keep) };
+            assert_eq!(ended.reference, Held::Still);
+            assert_eq!(shared.get().outcome(), Some(Outcome::Value(pointer(42))));
+        }
+        shared.release();
+        taker.join().unwrap();
+    });
+}
+
 /// R9: of two takers exactly one gets the result.
 #[test]
 fn r09_a_result_is_taken_once() {
@@ -270,8 +293,8 @@ fn o02_a_failure_kept_in_place_loses_no_observer() {
         let (record, count) = Counting::new(Kind::Waiter);
         let runner = thread::spawn(move || {
             assert!(shared.get().claim());
-            let product = Product::BareFailure { value: pointer(0), code: 7, hooked: false };
-            let ended = unsafe { shared.get().finish(product, Reference::GiveUp) };
+            let failed = Failed { value: pointer(0), record: None, code: 7, hooked: false };
+            let ended = unsafe { shared.get().fail(failed, Reference::GiveUp) };
             follow(shared, ended);
         });
         unsafe fn count_only(observer: *mut Observer, node: &Node) {
