@@ -90,6 +90,12 @@ impl Entry {
         Job::Call(unsafe { std::mem::transmute::<*const (), TaskFn>(self.what as *const ()) }, self.value)
     }
 
+    /// Whether it is that node's.
+    #[inline]
+    pub(crate) fn is_node(self, node: NonNull<Node>) -> bool {
+        self.what == NODE && self.value == node.as_ptr().cast()
+    }
+
     /// The node of an entry that nobody needs any more.
     pub(crate) fn dead(self) -> Option<NonNull<Node>> {
         if self.what != NODE {
@@ -113,10 +119,14 @@ impl Batch {
         Batch { room: [const { MaybeUninit::uninit() }; BATCH], len: 0 }
     }
 
+    /// Appends entries, for which there is room.
     #[inline]
-    fn push(&mut self, entry: Entry) {
-        self.room[self.len].write(entry);
-        self.len += 1;
+    fn extend(&mut self, entries: impl ExactSizeIterator<Item = Entry>) {
+        let end = self.len + entries.len();
+        for (room, entry) in self.room[self.len..end].iter_mut().zip(entries) {
+            room.write(entry);
+        }
+        self.len = end;
     }
 }
 

@@ -19,6 +19,7 @@ use super::segment::{free_chain, Place, Segment, SEGMENT};
 use super::{Batch, Entry, BATCH};
 use crate::status::{Result, NO_MEMORY};
 use crate::sync::{load_sc, store_release, AtomicPtr, AtomicU64, Backoff, Ordering::*, Padded, UnsafeCell};
+use crate::sys::cache::prefetch_for_writing;
 
 // The tail word: index, and these bits.
 const LOCKED: u64 = 1;
@@ -26,6 +27,8 @@ const CLOSED: u64 = 2;
 /// Closed because an initializer failed.
 const BROKEN: u64 = 4;
 const TAIL_ONE: u64 = 8;
+/// How many entries ahead of the tail producers ask for the memory: its last reader may have been another processor.
+const AHEAD: usize = 8;
 // The head word: index, and the lock bit.
 const HEAD_ONE: u64 = 2;
 
@@ -80,7 +83,7 @@ impl Shared {
     }
 
     /// Appends one entry.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&self, entry: Entry) -> std::result::Result<(), Refused> {
         let word = self.lock_tail()?;
         // SAFETY: we hold the tail's lock.
@@ -149,10 +152,8 @@ impl Shared {
         let Some(head) = self.try_lock_head(head) else { return Taken::Contended };
         let behind = (self.tail.word.load(Acquire) / TAIL_ONE - head / HEAD_ONE) as usize;
         let n = (behind / share).clamp(1, BATCH).min(behind);
-        for _ in 0..n {
-            // SAFETY: we hold the head's lock, and there are `behind` entries.
-            batch.push(unsafe { self.read() });
-        }
+        // SAFETY: we hold the head's lock, and there are `behind` entries.
+        unsafe { self.read(batch, n) };
         // Release: the next taker finds segment and offset as we leave them.
         store_release(&self.head.word, head + HEAD_ONE * n as u64);
         if n == 0 {
@@ -170,7 +171,7 @@ impl Shared {
         // SAFETY: we hold the head's lock, and there are `behind` entries.
         unsafe {
             while n < behind.min(limit) && self.peek().dead().is_some() {
-                dead.push(self.read());
+                self.read(dead, 1);
                 n += 1;
             }
         }
@@ -288,40 +289,60 @@ impl Shared {
         unsafe {
             let offset = self.tail.offset.with(|o| *o);
             let segment = self.tail.segment.with(|s| *s);
+            prefetch_for_writing((&raw const (*segment).entries).cast::<Entry>().wrapping_add(offset + AHEAD));
             (&(*segment).entries)[offset].with_mut(|e| *e = entry);
             self.tail.offset.with_mut(|o| *o = offset + 1);
         }
     }
 
+    /// Where the next entry is read.
+    ///
     /// # Safety
     /// The caller holds the head's lock, and there is an entry.
     #[inline]
-    unsafe fn peek(&self) -> Entry {
+    unsafe fn front(&self) -> (*mut Segment, usize) {
         // SAFETY: this function's contract.
         unsafe {
-            let mut segment = self.head.segment.with(|s| *s);
-            let mut offset = self.head.offset.with(|o| *o);
-            if offset == SEGMENT {
-                // There is an entry behind this segment, so `next` was linked before the tail that we saw (Acquire).
-                let next = (*segment).next.load(Relaxed);
-                self.retire(segment);
-                (segment, offset) = (next, 0);
-                self.head.segment.with_mut(|s| *s = segment);
-                self.head.offset.with_mut(|o| *o = offset);
+            let segment = self.head.segment.with(|s| *s);
+            let offset = self.head.offset.with(|o| *o);
+            if offset < SEGMENT {
+                return (segment, offset);
             }
-            (&(*segment).entries)[offset].with(|e| *e)
+            // There is an entry behind this segment, so `next` was linked before the tail that we saw (Acquire).
+            let next = (*segment).next.load(Relaxed);
+            self.retire(segment);
+            self.head.segment.with_mut(|s| *s = next);
+            self.head.offset.with_mut(|o| *o = 0);
+            (next, 0)
         }
     }
 
     /// # Safety
-    /// As for `peek`.
-    #[inline]
-    unsafe fn read(&self) -> Entry {
+    /// As for `front`.
+    unsafe fn peek(&self) -> Entry {
         // SAFETY: this function's contract.
         unsafe {
-            let entry = self.peek();
-            self.head.offset.with_mut(|o| *o += 1);
-            entry
+            let (segment, offset) = self.front();
+            (&(*segment).entries)[offset].with(|e| *e)
+        }
+    }
+
+    /// Moves `n` entries into the batch, which has room for them.
+    ///
+    /// # Safety
+    /// The caller holds the head's lock, and there are `n` entries.
+    #[inline]
+    unsafe fn read(&self, batch: &mut Batch, n: usize) {
+        let mut left = n;
+        while left > 0 {
+            // SAFETY: this function's contract.
+            unsafe {
+                let (segment, offset) = self.front();
+                let run = left.min(SEGMENT - offset);
+                batch.extend((&(*segment).entries)[offset..offset + run].iter().map(|cell| cell.with(|e| *e)));
+                self.head.offset.with_mut(|o| *o = offset + run);
+                left -= run;
+            }
         }
     }
 

@@ -5,6 +5,7 @@ compile_error!(
     "libtpexec sleeps on Linux futexes; src/sys/futex.rs and src/sys/cpus.rs are what a port has to provide"
 );
 
+pub(crate) mod cache;
 pub(crate) mod clock;
 pub(crate) mod cpus;
 pub(crate) mod fork;

@@ -4,6 +4,7 @@
 use super::{spin, Worker};
 use crate::queue::shared::Taken;
 use crate::queue::{Batch, Entry, Job, QUOTA};
+use crate::sys::cache::prefetch_for_writing;
 use crate::sys::clock::Deadline;
 use crate::sys::cpus;
 
@@ -95,7 +96,7 @@ impl Worker {
     /// Puts a task into the own ring, if that is how this executor and the quota have it.
     #[inline]
     pub(crate) fn push_own(&self, entry: Entry) -> bool {
-        if !self.ready.get() || self.executor.max_workers() == 1 || (self.quota.get() == 0 && !self.more_quota()) {
+        if !self.pushes.get() || (self.quota.get() == 0 && !self.more_quota()) {
             return false;
         }
         self.quota.set(self.quota.get() - 1);
@@ -120,14 +121,10 @@ impl Worker {
     }
 }
 
-/// Asks for a node's cache line, for writing, before its turn comes.
+/// Asks for a node's cache line before its turn comes.
 #[inline]
 fn prefetch(entry: &Entry) {
-    #[cfg(all(target_arch = "x86_64", not(loom)))]
     if let Job::Node(node) = entry.job() {
-        // SAFETY: a prefetch has no effect but on caches.
-        unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(node.as_ptr().cast()) };
+        prefetch_for_writing(node.as_ptr());
     }
-    #[cfg(not(all(target_arch = "x86_64", not(loom))))]
-    let _ = entry;
 }
