@@ -12,7 +12,7 @@ DEMO_DIR ?= /usr/include
 export BUILD PREFIX DESTDIR DEMO_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench install clean
+.PHONY: help demo test bench bench-check install clean
 
 help:
 	@echo 'libtpexec: concurrent.futures.ThreadPoolExecutor for C and C++'
@@ -20,6 +20,7 @@ help:
 	@echo '  make demo      build, install into $(BUILD)/stage, count $(DEMO_DIR) with a parallel wc, compare with wc'
 	@echo '  make test      every check and test; a few minutes'
 	@echo '  make bench     time per task of each operation, against a textbook Rust pool'
+	@echo '  make bench-check  instructions per task of each operation, against the committed baseline'
 	@echo '  make install   into PREFIX=$(PREFIX), below DESTDIR if that is set'
 	@echo '  make clean     remove $(BUILD) and what cargo built'
 	@echo
@@ -35,6 +36,12 @@ test:
 bench:
 	@scripts/setup-debian.sh cargo cc python3 readelf
 	@$(MAKE) -C benches bench
+
+# Part of `make test`: instructions, unlike times, do not depend on what else the machine does. ACCEPT=1 makes the counts the
+# baseline; LIB=FILE counts that libtpexec.so instead of building one.
+bench-check:
+	@scripts/setup-debian.sh cargo cc python3 readelf valgrind
+	@$(MAKE) -C benches/callgrind check $(if $(LIB),LIB='$(abspath $(LIB))')
 
 install:
 	@scripts/install.sh

@@ -5,7 +5,7 @@ set -u -o pipefail
 . "$(dirname "$0")/common.sh" || exit
 unset DESTDIR PREFIX
 
-scripts/setup-debian.sh cargo rustfmt cargo-clippy cc c++ clang cmake make nm pkg-config python3 readelf || exit
+scripts/setup-debian.sh cargo rustfmt cargo-clippy cc c++ clang cmake make nm pkg-config python3 readelf valgrind || exit
 
 logs=$build_dir/test-logs
 rm -rf "$logs"
@@ -57,6 +57,9 @@ step configure one cmake -S "$source_dir" -B "$build_dir/test" -DCMAKE_BUILD_TYP
 step build one cmake --build "$build_dir/test" --parallel "$(nproc)"
 # The C tests, the examples with their output, the parallel wc against wc, and the consumers of an installation.
 step ctest ctest_tests cmake -E chdir "$build_dir/test" ctest --output-on-failure --parallel "$(nproc)"
+# Instructions per task, against the committed baseline; and the tests of that comparison.
+step count-tests one make -C benches/callgrind test
+step bench-check one make bench-check
 
 printf '\n'
 cat "$table"
