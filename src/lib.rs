@@ -4,6 +4,7 @@
 //! nothing of C but the shape of a task function. The tour, in the order in which a task flows:
 //!
 //! 1. [`executor`] takes a task in: a node from [`task`]'s recycled memory, published in the [`queue`];
+//!    Or in two steps, with a value that its submitter makes in the task's own memory: [`launch`];
 //! 2. [`scheduler`] sees that somebody looks: wakes a worker or starts one ([`lifecycle`]);
 //! 3. a [`worker`] takes it, calls the function, ends the node;
 //! 4. [`completion`] tells those who wait, then runs the done callbacks;
@@ -26,6 +27,7 @@ pub mod completion_queue;
 pub mod config;
 pub mod current;
 pub mod executor;
+mod launch;
 mod lifecycle;
 pub mod map;
 pub mod status;

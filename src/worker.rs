@@ -13,7 +13,7 @@ use crate::scheduler::Rest;
 use crate::sys::thread;
 use crate::task::handle::destroy;
 use crate::task::node::{Held, Reference};
-use crate::task::state::{references, BROKEN, CANCELLED, EXTRA, FAILED, FINISHED};
+use crate::task::state::{references, BROKEN, CANCELLED, FINISHED, HOOKS};
 use crate::task::{Node, TaskFn};
 use std::cell::Cell;
 use std::ffi::{c_char, c_void};
@@ -255,7 +255,7 @@ impl Worker {
 
     fn destroy(&self, node: NonNull<Node>) {
         // SAFETY: the caller held the last reference.
-        if unsafe { node.as_ref() }.word() & (EXTRA | FAILED) != 0 {
+        if unsafe { node.as_ref() }.word() & HOOKS != 0 {
             // Hooks may run: no searcher does that.
             self.stop_searching();
         }
@@ -282,6 +282,9 @@ impl Worker {
             self.quota.set(QUOTA.min(self.quota.get() + 1));
             self.run_node(node);
             return true;
+        }
+        if !task.is_launched() {
+            return false;
         }
         let executor = &*self.executor;
         if let Some(end) = executor.doomed() {
