@@ -840,8 +840,8 @@ enum tp_status tp_future_error(struct tp_future *future,
 enum tp_state tp_future_state(const struct tp_future *future);
 
 /**
- * Cancels a task that has not started. Its drop_arg runs in this call, waiters wake up, and done callbacks run in this
- * call. A running task is not disturbed; tp_future_request_stop() asks it to end.
+ * Cancels a task that has not started. Its drop_arg or drop_payload runs in this call, waiters wake up, and done
+ * callbacks run in this call. A running task is not disturbed; tp_future_request_stop() asks it to end.
  *
  * @param future  borrowed.
  * @return true: it is cancelled, by this call or before, and will never run. false: it runs or has finished, or future

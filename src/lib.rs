@@ -13,10 +13,10 @@
 //! Dependencies point down this list; underneath lie [`registry`] (from a node's id to its executor), [`current`] (what this
 //! thread is doing), [`alloc`] and [`reserve`] (allocation that can fail), [`sys`] (the operating system) and [`sync`] (std or loom).
 //!
-//! `unsafe` is expected where memory is shared by protocol (`task`, `queue`, `registry`, the registrations of `wait_first`,
-//! `completion_queue` and `map`), where user functions are called (`worker`, `completion`, `current`), in `sys`, `alloc` and
-//! `ffi`. Each block says why it is sound; each protocol has its proof in prose where it is written down, and a loom model
-//! in `tests/models`.
+//! `unsafe` is expected where memory is shared by protocol (`task`, `queue`, `registry`, `launch`, the registrations of
+//! `wait_first`, `completion_queue` and `map`), where user functions are called (`worker`, `completion`, `current`), in `sys`,
+//! `alloc` and `ffi`. Each block says why it is sound; each protocol has its proof in prose where it is written down, and a
+//! loom model in `tests/models`.
 
 // Under loom some of the parts that models do without have no user.
 #![cfg_attr(loom, allow(dead_code))]

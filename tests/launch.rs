@@ -66,13 +66,14 @@ fn n01_a_worker_that_waits_for_a_task_runs_it_but_not_one_that_is_not_launched()
         let executor = pool.shared();
         let (runs, drops) = (counter(), counter());
         let waiting = pool.go(move || {
+            let _ahead = executor.go(|| 0);
             let future = prepare(executor, runs, drops);
             assert_eq!(future.refusal(), Status::InvalidState);
             assert_eq!(runs.load(SeqCst), 0);
             launch(&future).unwrap();
             assert_ne!(future.get(), 0);
             drop(future);
-            // With one worker its entry is queued still.
+            // With one worker its entry is queued still, behind a live one.
             drops.load(SeqCst)
         });
         assert_eq!(waiting.get(), 1);

@@ -144,8 +144,8 @@ pub unsafe extern "C" fn tp_future_state(future: *const tp_future) -> tp_state {
     })
 }
 
-/// Cancels a task that has not started. Its drop_arg runs in this call, waiters wake up, and done callbacks run in this
-/// call. A running task is not disturbed; tp_future_request_stop() asks it to end.
+/// Cancels a task that has not started. Its drop_arg or drop_payload runs in this call, waiters wake up, and done
+/// callbacks run in this call. A running task is not disturbed; tp_future_request_stop() asks it to end.
 ///
 /// @param future  borrowed.
 /// @return true: it is cancelled, by this call or before, and will never run. false: it runs or has finished, or future
