@@ -220,7 +220,7 @@ typedef enum tp_priority {
  */
 typedef enum tp_state {
     /**
-     * Waits for a worker.
+     * Waits for a worker, or to be launched.
      */
     TP_STATE_PENDING = 0,
     /**
@@ -726,6 +726,55 @@ enum tp_status tp_submit_task(struct tp_executor *executor,
                               struct tp_future **future);
 
 /**
+ * Prepares a task whose argument, the payload, lives in memory that the library provides: the submitter makes a value
+ * there, for instance a closure with room for its result, and submits the task with tp_task_launch(). Small payloads (up
+ * to 192 bytes) cost no allocation once the program has warmed up; a large one costs one.
+ *
+ * Until tp_task_launch() succeeds the payload is the caller's to make and to destroy; releasing the future then frees the
+ * memory and calls nothing. The future's state is TP_STATE_PENDING, it cannot be cancelled, and whatever would wait for
+ * it or register with it fails with TP_ERR_INVALID_STATE. It does not count as a task of the executor, which may be shut
+ * down and freed meanwhile.
+ *
+ * @param executor  borrowed.
+ * @param size      bytes of the payload; 0 is fine.
+ * @param align     a power of two, at most 4096; the payload's address is a multiple of it.
+ * @param future    receives the future, owned by the caller; written only on TP_OK. Not NULL.
+ * @param payload   receives the payload's address, which is valid as long as the future, or until drop_payload has
+ *                  returned in a call that cancels the task; written only on TP_OK. Not NULL.
+ * @return TP_OK; TP_ERR_INVALID_ARGUMENT: executor, future or payload is NULL, size is impossible, or align not as
+ * above; TP_ERR_FORKED; TP_ERR_BROKEN; TP_ERR_SHUTDOWN; TP_ERR_NO_MEMORY.
+ *
+ * Any thread, tasks and callbacks included. Does not block.
+ */
+enum tp_status tp_task_prepare(struct tp_executor *executor,
+                               size_t size,
+                               size_t align,
+                               struct tp_future **future,
+                               void **payload);
+
+/**
+ * Submits a task that tp_task_prepare() made: a worker will run fn(payload), as if it came from tp_submit(). From then on
+ * the payload is the task's. What fn returns is the future's result; it may point into the payload, which stays until
+ * the last reference to the future goes, whether or not the result was taken.
+ *
+ * @param future        borrowed: prepared, and not launched yet.
+ * @param fn            what to run. Not NULL.
+ * @param drop_payload  destroys what is in the payload, exactly once for a launched task: in the call that cancels it, or
+ *                      when the last reference to its future goes, after the drop functions of a failure's payload. The
+ *                      memory is the library's to free. NULL: nothing to do.
+ * @return TP_OK; TP_ERR_INVALID_ARGUMENT: future or fn is NULL; TP_ERR_FORKED; TP_ERR_INVALID_STATE: launched before, or
+ * not from tp_task_prepare(); TP_ERR_BROKEN; TP_ERR_SHUTDOWN: the executor has been shut down, or is gone;
+ * TP_ERR_SYSTEM: there is no thread and none can be started; TP_ERR_NO_MEMORY. On any failure fn and drop_payload will
+ * not run, and nothing has changed: the payload is the caller's still, and may be launched again.
+ *
+ * Any thread, tasks and callbacks included; of several at once, one succeeds. Like every submission it must not overlap
+ * with tp_executor_free() or tp_executor_detach(). Does not block.
+ */
+enum tp_status tp_task_launch(struct tp_future *future,
+                              tp_task_fn fn,
+                              tp_drop_fn drop_payload);
+
+/**
  * Waits until a future is done and gives its result.
  *
  * On a worker of the task's own executor, a call that would have to wait for a pending task runs that task itself, at
@@ -738,8 +787,8 @@ enum tp_status tp_submit_task(struct tp_executor *executor,
  *                    is the future's if the task has a drop_result, and valid while the caller holds a reference.
  * @return TP_OK; TP_ERR_TASK: the task failed, see tp_future_error(); TP_ERR_CANCELLED; TP_ERR_BROKEN: a worker's
  * initializer failed before the task started; TP_ERR_TIMEOUT: not done yet; TP_ERR_INVALID_ARGUMENT: future is NULL;
- * TP_ERR_INVALID_STATE: the result was taken; TP_ERR_DEADLOCK: the wait could never end; TP_ERR_FORKED: not done, and
- * its executor is the parent's.
+ * TP_ERR_INVALID_STATE: the result was taken, or the task has been prepared and not launched; TP_ERR_DEADLOCK: the wait
+ * could never end; TP_ERR_FORKED: not done, and its executor is the parent's.
  *
  * Any thread, tasks and callbacks included. Blocks.
  * Python: Future.result(timeout).
@@ -791,12 +840,12 @@ enum tp_status tp_future_error(struct tp_future *future,
 enum tp_state tp_future_state(const struct tp_future *future);
 
 /**
- * Cancels a task that has not started. Its drop_arg runs in this call, waiters wake up, and done callbacks run in this
- * call. A running task is not disturbed; tp_future_request_stop() asks it to end.
+ * Cancels a task that has not started. Its drop_arg or drop_payload runs in this call, waiters wake up, and done
+ * callbacks run in this call. A running task is not disturbed; tp_future_request_stop() asks it to end.
  *
  * @param future  borrowed.
  * @return true: it is cancelled, by this call or before, and will never run. false: it runs or has finished, or future
- * is NULL, or it is pending in an executor of the parent process.
+ * is NULL, or it has been prepared and not launched, or it is pending in an executor of the parent process.
  *
  * Any thread, tasks and callbacks included. Does not block, but for what the callbacks do.
  * Python: Future.cancel().
@@ -846,7 +895,7 @@ bool tp_future_done(const struct tp_future *future);
  * @param user_data  given to fn; may be NULL. It must stay valid until fn has been called; the library does not look
  *                   at it.
  * @return TP_OK; TP_ERR_INVALID_ARGUMENT: future or fn is NULL; TP_ERR_FORKED: not done, and its executor is the
- * parent's; TP_ERR_NO_MEMORY. On any failure fn will not be called.
+ * parent's; TP_ERR_INVALID_STATE: prepared and not launched; TP_ERR_NO_MEMORY. On any failure fn will not be called.
  *
  * Any thread, tasks and callbacks included. Does not block, but for what fn does.
  * Python: Future.add_done_callback(fn).
@@ -877,8 +926,8 @@ struct tp_future *tp_future_retain(struct tp_future *future);
 
 /**
  * Gives a reference to a future back. That cancels nothing: a task whose future nobody holds still runs. With the last
- * reference go the result (drop_result runs, if there is one to drop) and the error, which unhandled_error hears of if
- * nobody has looked at it.
+ * reference go the result (drop_result runs, if there is one to drop), the error, which unhandled_error hears of if
+ * nobody has looked at it, and the payload (drop_payload runs, if the task was launched).
  *
  * @param future  a reference that the caller owns, and must not use again. NULL does nothing.
  *
@@ -968,7 +1017,8 @@ const char *tp_worker_name(void);
  * @param n_done      receives how many entries are done at return; written on TP_OK and TP_ERR_TIMEOUT. May be NULL.
  * @return TP_OK: what was waited for has happened; TP_ERR_TIMEOUT: not yet; TP_ERR_INVALID_ARGUMENT: futures, or one
  * of them, is NULL, n is impossible, or what unknown; TP_ERR_DEADLOCK: an unlimited wait for all could never end;
- * TP_ERR_FORKED: it would have to wait for tasks of the parent process; TP_ERR_NO_MEMORY. How the tasks ended does not
+ * TP_ERR_FORKED: it would have to wait for tasks of the parent process; TP_ERR_INVALID_STATE: it would have to wait for
+ * one that has been prepared and not launched; TP_ERR_NO_MEMORY. How the tasks ended does not
  * matter here: ask each future.
  *
  * Any thread, tasks and callbacks included. Blocks. Nothing stays registered with the futures when it returns.
@@ -1001,7 +1051,8 @@ struct tp_completion_queue *tp_completion_queue_new(void);
  * @param n        how many.
  * @return the queue, owned by the caller, who ends it with tp_completion_queue_free(). NULL on failure;
  * tp_last_error() is then TP_ERR_INVALID_ARGUMENT (futures, or one of them, is NULL, or n is impossible),
- * TP_ERR_FORKED (one is not done, and its executor is the parent's), or TP_ERR_NO_MEMORY.
+ * TP_ERR_FORKED (one is not done, and its executor is the parent's), TP_ERR_INVALID_STATE (one has been prepared and
+ * not launched), or TP_ERR_NO_MEMORY.
  *
  * Any thread, tasks and callbacks included. Does not block.
  * Python: concurrent.futures.as_completed(fs).
@@ -1018,7 +1069,8 @@ struct tp_completion_queue *tp_as_completed(struct tp_future *const *futures,
  * @param future  borrowed for the call: the queue holds a reference of its own until the future comes out.
  * @param tag     any number; comes out with the future.
  * @return TP_OK; TP_ERR_INVALID_ARGUMENT: queue or future is NULL; TP_ERR_FORKED: not done, and its executor is the
- * parent's; TP_ERR_INVALID_STATE: the queue is closed; TP_ERR_NO_MEMORY.
+ * parent's; TP_ERR_INVALID_STATE: the queue is closed, or the task has been prepared and not launched;
+ * TP_ERR_NO_MEMORY.
  *
  * Any thread, tasks and callbacks included. Does not block.
  */

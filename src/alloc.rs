@@ -39,11 +39,23 @@ pub(crate) unsafe fn try_zeroed_slice<T>(n: usize) -> Result<Box<[T]>> {
     Ok(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(block, n)) })
 }
 
+/// Memory of that layout, whose size is not zero, uninitialised. Free it with [`free_raw`].
+pub(crate) fn try_raw(layout: Layout) -> Result<NonNull<u8>> {
+    debug_assert_ne!(layout.size(), 0);
+    // SAFETY: the size is not zero, as every caller sees to.
+    NonNull::new(unsafe { alloc(layout) }).ok_or(NO_MEMORY)
+}
+
+/// # Safety
+/// `block` came from [`try_raw`] with the same layout, and is not used again.
+pub(crate) unsafe fn free_raw(block: NonNull<u8>, layout: Layout) {
+    // SAFETY: this function's contract.
+    unsafe { dealloc(block.as_ptr(), layout) };
+}
+
 /// A block of `T` followed by `tail` bytes, uninitialised: for records that carry a string. Free it with [`free_with_tail`].
 pub(crate) fn try_with_tail<T>(tail: usize) -> Result<NonNull<T>> {
-    let layout = with_tail::<T>(tail).ok_or(NO_MEMORY)?;
-    // SAFETY: T is not zero-sized for any caller, so neither is the layout.
-    NonNull::new(unsafe { alloc(layout) }.cast::<T>()).ok_or(NO_MEMORY)
+    try_raw(with_tail::<T>(tail).ok_or(NO_MEMORY)?).map(NonNull::cast)
 }
 
 /// # Safety
@@ -51,7 +63,7 @@ pub(crate) fn try_with_tail<T>(tail: usize) -> Result<NonNull<T>> {
 pub(crate) unsafe fn free_with_tail<T>(block: NonNull<T>, tail: usize) {
     if let Some(layout) = with_tail::<T>(tail) {
         // SAFETY: this function's contract.
-        unsafe { dealloc(block.as_ptr().cast(), layout) };
+        unsafe { free_raw(block.cast(), layout) };
     }
 }
 

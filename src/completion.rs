@@ -7,7 +7,7 @@
 use crate::alloc::try_box;
 use crate::current::outside_task;
 use crate::registry;
-use crate::status::{Result, FORKED};
+use crate::status::{Result, FORKED, NOT_LAUNCHED};
 use crate::task::listen::Added;
 use crate::task::observer::{Kind, List, Observer};
 use crate::task::state::{is_done, CANCELLED, PENDING, STATE};
@@ -27,7 +27,7 @@ impl Node {
     /// is cancelled, now or before.
     pub fn cancel(&self) -> bool {
         let word = self.word();
-        if word & STATE != PENDING {
+        if word & STATE != PENDING || !self.is_launched() {
             return word & STATE == CANCELLED;
         }
         // The executor is kept for the time of the hooks and callbacks, and for its count of dead entries. A pending task
@@ -48,15 +48,28 @@ impl Node {
         }
     }
 
+    /// Whether somebody may wait for the task's end, or register to hear of it. A child must not wait for what only its
+    /// parent's threads could finish; and a task that is not launched may never be.
+    pub(crate) fn check_awaitable(&self) -> Result<()> {
+        if is_done(self.word()) {
+            return Ok(());
+        }
+        if registry::is_foreign(self.executor_id()) {
+            return Err(FORKED);
+        }
+        match self.is_launched() {
+            true => Ok(()),
+            false => Err(NOT_LAUNCHED),
+        }
+    }
+
     /// Calls `func` once: when the task is done, or now if it is.
     ///
     /// # Safety
     /// `func` may be called with this node and `user_data` on another thread.
     pub unsafe fn add_done_callback(&self, func: DoneFn, user_data: *mut c_void) -> Result<()> {
         if !is_done(self.word()) {
-            if registry::is_foreign(self.executor_id()) {
-                return Err(FORKED);
-            }
+            self.check_awaitable()?;
             let observer = Observer::new(Kind::Callback, run_callback);
             let callback = Box::into_raw(try_box(Callback { observer, func, user_data })?);
             // SAFETY: the record is on the heap until it is notified, or taken back here.
@@ -97,6 +110,10 @@ pub(crate) fn end_pending(node: &Node, flags: u64, buried: impl FnOnce()) -> boo
     if let Some(drop) = drop_arg {
         // SAFETY: the user's hook, with the user's argument, once.
         outside_task(|| unsafe { drop(arg) });
+    }
+    if flags == CANCELLED {
+        // SAFETY: we cancelled it. (Where its executor broke, the payload goes with the last reference.)
+        unsafe { node.end_payload() };
     }
     buried();
     callbacks.notify(node);

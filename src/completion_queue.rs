@@ -24,7 +24,7 @@ use crate::task::listen::Added;
 use crate::task::observer::{Kind, Observer};
 use crate::task::state::is_done;
 use crate::task::{Future, Node};
-use crate::wait::{check_process, help, own_pending, Timeout};
+use crate::wait::{help, own_pending, Timeout};
 use crossbeam_channel::{Receiver, Sender};
 use list::{List, Record};
 use std::ptr::NonNull;
@@ -131,7 +131,7 @@ impl CompletionQueue {
     /// Adds a future; it will come out once.
     pub fn add(&self, future: &Node, tag: u64) -> Result<()> {
         self.check_own()?;
-        check_process(future)?;
+        future.check_awaitable()?;
         let observer = Observer::new(Kind::Waiter, notify);
         let (previous, next) = (std::ptr::null_mut(), std::ptr::null_mut());
         let record = try_box(Record { observer, queue: self, future: future.retain(), tag, previous, next })?;

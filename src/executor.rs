@@ -41,6 +41,8 @@ pub struct Executor {
     slot: &'static Slot,
     /// The slot's, here since every submission asks.
     id: u32,
+    /// Tells it from all other executors that this process ever has.
+    number: u64,
     pub(crate) gate: AtomicU32,
     settings: Settings,
     queue: Queue,
@@ -70,7 +72,7 @@ impl Executor {
         match executor {
             Ok(executor) => {
                 let handle = NonNull::from(Box::leak(executor));
-                slot.publish(handle.as_ptr());
+                slot.publish(handle.as_ptr(), number);
                 Ok(handle)
             }
             Err(error) => {
@@ -86,6 +88,7 @@ impl Executor {
         Ok(Executor {
             slot,
             id: slot.id(),
+            number,
             gate: AtomicU32::new(0),
             queue: Queue::new()?,
             scheduler: Scheduler::new(workers),
@@ -193,7 +196,7 @@ impl Executor {
 
     /// Whether tasks are taken at all; starts the first worker.
     #[inline]
-    fn accepts(&self) -> Result<()> {
+    pub(crate) fn accepts(&self) -> Result<()> {
         if registry::is_foreign(self.id) {
             return Err(FORKED);
         }
@@ -206,16 +209,22 @@ impl Executor {
 
     #[cold]
     fn accepts_slowly(&self, gate: u32) -> Result<()> {
-        match gate {
-            gate if gate & BREAKS != 0 => Err(BROKEN),
-            gate if gate & CLOSED != 0 => Err(SHUTDOWN),
-            _ => self.start_first(),
+        check_open(gate)?;
+        self.start_first()
+    }
+
+    /// Whether tasks would be taken now, for one that is yet to be submitted; starts nothing.
+    pub(crate) fn would_accept(&self) -> Result<()> {
+        match self.is_foreign() {
+            true => Err(FORKED),
+            // Relaxed: the submission looks again.
+            false => check_open(self.gate.load(Relaxed)),
         }
     }
 
     /// Makes an entry visible and sees that somebody looks at it.
     #[inline(always)]
-    fn publish(&self, entry: Entry) -> std::result::Result<(), Refused> {
+    pub(crate) fn publish(&self, entry: Entry) -> std::result::Result<(), Refused> {
         let own = here(|here| here.worker().is_some_and(|w| std::ptr::eq(w.executor(), self) && w.push_own(entry)));
         if !own {
             self.queue.shared.push(entry)?;
@@ -240,6 +249,10 @@ impl Executor {
 
     pub(crate) fn slot(&self) -> &'static Slot {
         self.slot
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -314,6 +327,16 @@ impl Executor {
             self.rings_used.fetch_max(index + 1, AcqRel);
         }
         Ok(())
+    }
+}
+
+/// What a gate that is closed says.
+#[inline]
+pub(crate) fn check_open(gate: u32) -> Result<()> {
+    match gate & (BREAKS | CLOSED) {
+        0 => Ok(()),
+        CLOSED => Err(SHUTDOWN),
+        _ => Err(BROKEN),
     }
 }
 

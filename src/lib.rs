@@ -4,6 +4,7 @@
 //! nothing of C but the shape of a task function. The tour, in the order in which a task flows:
 //!
 //! 1. [`executor`] takes a task in: a node from [`task`]'s recycled memory, published in the [`queue`];
+//!    Or in two steps, with a value that its submitter makes in the task's own memory: [`launch`];
 //! 2. [`scheduler`] sees that somebody looks: wakes a worker or starts one ([`lifecycle`]);
 //! 3. a [`worker`] takes it, calls the function, ends the node;
 //! 4. [`completion`] tells those who wait, then runs the done callbacks;
@@ -12,10 +13,10 @@
 //! Dependencies point down this list; underneath lie [`registry`] (from a node's id to its executor), [`current`] (what this
 //! thread is doing), [`alloc`] and [`reserve`] (allocation that can fail), [`sys`] (the operating system) and [`sync`] (std or loom).
 //!
-//! `unsafe` is expected where memory is shared by protocol (`task`, `queue`, `registry`, the registrations of `wait_first`,
-//! `completion_queue` and `map`), where user functions are called (`worker`, `completion`, `current`), in `sys`, `alloc` and
-//! `ffi`. Each block says why it is sound; each protocol has its proof in prose where it is written down, and a loom model
-//! in `tests/models`.
+//! `unsafe` is expected where memory is shared by protocol (`task`, `queue`, `registry`, `launch`, the registrations of
+//! `wait_first`, `completion_queue` and `map`), where user functions are called (`worker`, `completion`, `current`), in `sys`,
+//! `alloc` and `ffi`. Each block says why it is sound; each protocol has its proof in prose where it is written down, and a
+//! loom model in `tests/models`.
 
 // Under loom some of the parts that models do without have no user.
 #![cfg_attr(loom, allow(dead_code))]
@@ -26,6 +27,7 @@ pub mod completion_queue;
 pub mod config;
 pub mod current;
 pub mod executor;
+mod launch;
 mod lifecycle;
 pub mod map;
 pub mod status;

@@ -16,11 +16,11 @@
 use crate::alloc::{try_box, try_zeroed_slice};
 use crate::completion::end_pending;
 use crate::current::here;
-use crate::executor::{Executor, BREAKS, CANCELS, CLOSED, STARTED};
+use crate::executor::{check_open, Executor, BREAKS, CANCELS, CLOSED, STARTED};
 use crate::queue::{release, Entry, Job};
 use crate::registry::{drop_raw, ExecutorRef};
 use crate::scheduler::{Env, Need};
-use crate::status::{Error, Result, Status, BROKEN, DEADLOCK, FORKED, SHUTDOWN, TIMEOUT};
+use crate::status::{Error, Result, Status, DEADLOCK, FORKED, TIMEOUT};
 use crate::sync::{MutexGuard, Ordering::*};
 use crate::sys::clock::Timeout;
 use crate::sys::futex;
@@ -96,11 +96,10 @@ impl Executor {
     pub(crate) fn start_first(&self) -> Result<()> {
         let mut life = self.life.lock();
         // Relaxed: these bits change under this lock, or matter only by the queue's own closed bit.
-        match self.gate.load(Relaxed) {
-            gate if gate & BREAKS != 0 => return Err(BROKEN),
-            gate if gate & CLOSED != 0 => return Err(SHUTDOWN),
-            gate if gate & STARTED != 0 => return Ok(()),
-            _ => {}
+        let gate = self.gate.load(Relaxed);
+        check_open(gate)?;
+        if gate & STARTED != 0 {
+            return Ok(());
         }
         let index = life.find_seat().ok_or(NO_SEAT)?;
         self.scheduler().reserve(true, self);
@@ -327,6 +326,7 @@ impl Executor {
             if executor.is_own_worker() {
                 return Executor::detach(handle);
             }
+            executor.slot().withdraw_handle();
             let _ = executor.shutdown(true, false);
             drop_raw(handle.as_ptr());
         }
@@ -343,6 +343,7 @@ impl Executor {
             if executor.is_foreign() {
                 return;
             }
+            executor.slot().withdraw_handle();
             {
                 let mut life = executor.life.lock();
                 life.detached = true;

@@ -22,8 +22,9 @@ use crate::{alloc, current};
 use std::cell::UnsafeCell;
 use std::ffi::c_void;
 use std::ops::Deref;
+use std::ptr::NonNull;
 // std's atomics even under loom: this is static, and no model uses it.
-use std::sync::atomic::{fence, AtomicPtr, AtomicU32, Ordering::*};
+use std::sync::atomic::{fence, AtomicPtr, AtomicU32, AtomicU64, Ordering::*};
 
 /// What an executor tells its user, and the user data for it.
 #[derive(Clone, Copy)]
@@ -46,6 +47,8 @@ pub(crate) struct Slot {
     executor: AtomicPtr<Executor>,
     hook_uses: AtomicU32,
     hooks: UnsafeCell<Hooks>,
+    /// The number of the executor whose handle has not been given up; else [`NOBODY`].
+    handle: AtomicU64,
     pins: AtomicU32,
     next_free: UnsafeCell<Option<&'static Slot>>,
 }
@@ -53,6 +56,9 @@ pub(crate) struct Slot {
 // SAFETY: `hooks` is written by the slot's new owner before anyone else knows the id, and read under `hook_uses`;
 // `next_free` is touched under the table's lock.
 unsafe impl Sync for Slot {}
+
+/// No executor has this number.
+const NOBODY: u64 = u64::MAX;
 
 const BLOCK: usize = 64;
 const BLOCKS: usize = (1 << ID_BITS) / BLOCK;
@@ -216,10 +222,18 @@ impl Slot {
     }
 
     /// Makes the executor known, with one reference: its handle's.
-    pub(crate) fn publish(&self, executor: *const Executor) {
+    pub(crate) fn publish(&self, executor: *const Executor, number: u64) {
         self.executor.store(executor.cast_mut(), Relaxed);
+        self.handle.store(number, Relaxed);
         // Release: pairs with the Acquire in `acquire`, which reads the pointer only after it has counted itself.
         self.references.store(1, Release);
+    }
+
+    /// The handle is about to be given up: nobody finds the executor by its number any more.
+    pub(crate) fn withdraw_handle(&self) {
+        // Relaxed: orders nothing. Who gives the handle up keeps other calls from using it at the same time, and the
+        // executor's own tasks find the executor alive in any case.
+        self.handle.store(NOBODY, Relaxed);
     }
 
     /// Takes back a slot whose executor was never published.
@@ -274,11 +288,25 @@ impl Slot {
     }
 }
 
-/// The slot of an id whose hooks somebody keeps.
-fn hooked_slot(id: u32) -> &'static Slot {
+/// The slot of an id that this process has given to an executor.
+fn slot_of(id: u32) -> &'static Slot {
     let slots = TABLE[id as usize / BLOCK].load(Acquire);
-    // SAFETY: an id with a use of its hooks has a slot.
+    // SAFETY: an id that was given out has a slot, for ever.
     unsafe { &*slots.add(id as usize % BLOCK) }
+}
+
+/// The executor with that id and number, if its handle has not been given up. The id must be this process's own; the number
+/// tells the executor from later ones with the same id.
+///
+/// What is found lives as long as the handle, or the caller's being a task of that executor, keeps it.
+pub(crate) fn by_handle(id: u32, number: u64) -> Option<NonNull<Executor>> {
+    let slot = slot_of(id);
+    // Relaxed, both: the caller got its node after the executor was made, from the maker's own call or through whoever
+    // handed it on.
+    match slot.handle.load(Relaxed) == number {
+        true => NonNull::new(slot.executor.load(Relaxed)),
+        false => None,
+    }
 }
 
 /// A failure goes unseen: reports it and gives its use of the hooks up.
@@ -286,7 +314,7 @@ fn hooked_slot(id: u32) -> &'static Slot {
 /// # Safety
 /// The failure was HOOKED and not SEEN; `record` is valid.
 pub(crate) unsafe fn report_unseen(id: u32, record: *const ErrorRecord) {
-    let slot = hooked_slot(id);
+    let slot = slot_of(id);
     // SAFETY: the failure's use of the hooks is the caller's.
     unsafe { slot.report(record) };
     slot.release_hooks();
@@ -295,7 +323,7 @@ pub(crate) unsafe fn report_unseen(id: u32, record: *const ErrorRecord) {
 /// A failure has been seen: it needs the hooks no longer. Called by whoever set SEEN, if HOOKED was set.
 pub(crate) fn forget_seen(id: u32) {
     if !is_foreign(id) {
-        hooked_slot(id).release_hooks();
+        slot_of(id).release_hooks();
     }
 }
 

@@ -48,4 +48,5 @@ pub(crate) const TASK: Error = Error::new(Status::Task, "the task failed");
 pub(crate) const SHUTDOWN: Error = Error::new(Status::Shutdown, "the executor has been shut down");
 pub(crate) const BROKEN: Error = Error::new(Status::Broken, "an initializer of the executor's workers failed");
 pub(crate) const DEADLOCK: Error = Error::new(Status::Deadlock, "this wait could never end");
+pub(crate) const NOT_LAUNCHED: Error = Error::new(Status::InvalidState, "the task has not been launched");
 pub(crate) const FORKED: Error = Error::new(Status::Forked, "the handle belongs to the parent process");

@@ -7,7 +7,7 @@
 use crate::current::{here, Here};
 use crate::deadlock;
 use crate::registry;
-use crate::status::{Error, Result, Status, CANCELLED, DEADLOCK, FORKED, TASK, TIMEOUT};
+use crate::status::{Error, Result, Status, CANCELLED, DEADLOCK, TASK, TIMEOUT};
 use crate::sys::clock::Deadline;
 use crate::task::outcome::Outcome;
 use crate::task::state::{executor_id, is_done, HOOKED, PENDING, SEEN, STATE};
@@ -121,7 +121,7 @@ fn block(future: &Node, timeout: Timeout) -> Result<()> {
     if is_done(future.word()) {
         return Ok(());
     }
-    check_process(future)?;
+    future.check_awaitable()?;
     if timeout == Timeout::Poll {
         return Err(TIMEOUT);
     }
@@ -142,14 +142,6 @@ fn sleep(future: &Node, timeout: Timeout) -> Result<()> {
     match future.sleep_until_done(timeout.deadline()) {
         true => Ok(()),
         false => Err(TIMEOUT),
-    }
-}
-
-/// A child must not wait for what only its parent's threads could finish.
-pub(crate) fn check_process(future: &Node) -> Result<()> {
-    match registry::is_foreign(future.executor_id()) && !is_done(future.word()) {
-        true => Err(FORKED),
-        false => Ok(()),
     }
 }
 
@@ -212,7 +204,7 @@ pub unsafe fn wait(futures: &[*const Node], timeout: Timeout, what: WaitFor) -> 
     let ended = match what {
         WaitFor::AllCompleted => {
             let unfinished = nodes().filter(|node| !is_done(node.word()));
-            unfinished.clone().try_for_each(check_process).and_then(|()| until_all_done(futures, timeout))
+            unfinished.clone().try_for_each(Node::check_awaitable).and_then(|()| until_all_done(futures, timeout))
         }
         // SAFETY: this function's contract.
         _ => unsafe { wait_first::wait(futures, timeout, what) },

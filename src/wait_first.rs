@@ -13,7 +13,7 @@ use crate::task::observer::{Kind, Observer};
 use crate::task::outcome::Outcome;
 use crate::task::state::is_done;
 use crate::task::Node;
-use crate::wait::{check_process, help, own_pending, Timeout, WaitFor};
+use crate::wait::{help, own_pending, Timeout, WaitFor};
 use std::mem::MaybeUninit;
 
 /// One future's registration.
@@ -43,7 +43,7 @@ pub(crate) unsafe fn wait(futures: &[*const Node], timeout: Timeout, what: WaitF
     if left == 0 || nodes().any(|node| ends(what, node)) {
         return Ok(());
     }
-    nodes().try_for_each(check_process)?;
+    nodes().try_for_each(Node::check_awaitable)?;
     if timeout == Timeout::Poll {
         return Err(TIMEOUT);
     }

@@ -13,7 +13,7 @@ use crate::scheduler::Rest;
 use crate::sys::thread;
 use crate::task::handle::destroy;
 use crate::task::node::{Ended, Held, Reference};
-use crate::task::state::{references, BROKEN, CANCELLED, EXTRA, FAILED, FINISHED};
+use crate::task::state::{references, BROKEN, CANCELLED, FINISHED, HOOKS};
 use crate::task::{Node, TaskFn};
 use std::cell::Cell;
 use std::ffi::{c_char, c_void};
@@ -284,7 +284,7 @@ impl Worker {
 
     fn destroy(&self, node: NonNull<Node>) {
         // SAFETY: the caller held the last reference.
-        if unsafe { node.as_ref() }.word() & (EXTRA | FAILED) != 0 {
+        if unsafe { node.as_ref() }.word() & HOOKS != 0 {
             // Hooks may run: no searcher does that.
             self.stop_searching();
         }
@@ -316,6 +316,9 @@ impl Worker {
     fn run_elsewhere(&self, node: NonNull<Node>) -> bool {
         // SAFETY: our caller borrows the node.
         let task = unsafe { node.as_ref() };
+        if !task.is_launched() {
+            return false;
+        }
         let executor = &*self.executor;
         if let Some(end) = executor.doomed() {
             return end_pending(task, end.flags(), || executor.queue().bury());

@@ -36,7 +36,8 @@ pub extern "C" fn tp_completion_queue_new() -> *mut tp_completion_queue {
 /// @param n        how many.
 /// @return the queue, owned by the caller, who ends it with tp_completion_queue_free(). NULL on failure;
 /// tp_last_error() is then TP_ERR_INVALID_ARGUMENT (futures, or one of them, is NULL, or n is impossible),
-/// TP_ERR_FORKED (one is not done, and its executor is the parent's), or TP_ERR_NO_MEMORY.
+/// TP_ERR_FORKED (one is not done, and its executor is the parent's), TP_ERR_INVALID_STATE (one has been prepared and
+/// not launched), or TP_ERR_NO_MEMORY.
 ///
 /// Any thread, tasks and callbacks included. Does not block.
 /// Python: concurrent.futures.as_completed(fs).
@@ -58,7 +59,8 @@ pub unsafe extern "C" fn tp_as_completed(futures: *const *mut tp_future, n: usiz
 /// @param future  borrowed for the call: the queue holds a reference of its own until the future comes out.
 /// @param tag     any number; comes out with the future.
 /// @return TP_OK; TP_ERR_INVALID_ARGUMENT: queue or future is NULL; TP_ERR_FORKED: not done, and its executor is the
-/// parent's; TP_ERR_INVALID_STATE: the queue is closed; TP_ERR_NO_MEMORY.
+/// parent's; TP_ERR_INVALID_STATE: the queue is closed, or the task has been prepared and not launched;
+/// TP_ERR_NO_MEMORY.
 ///
 /// Any thread, tasks and callbacks included. Does not block.
 #[no_mangle]

@@ -20,7 +20,7 @@ pub struct tp_future {
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum tp_state {
-    /// Waits for a worker.
+    /// Waits for a worker, or to be launched.
     TP_STATE_PENDING = 0,
     /// Its function has been entered.
     TP_STATE_RUNNING = 1,
@@ -51,8 +51,8 @@ unsafe fn state(future: *const tp_future) -> State {
 ///                    is the future's if the task has a drop_result, and valid while the caller holds a reference.
 /// @return TP_OK; TP_ERR_TASK: the task failed, see tp_future_error(); TP_ERR_CANCELLED; TP_ERR_BROKEN: a worker's
 /// initializer failed before the task started; TP_ERR_TIMEOUT: not done yet; TP_ERR_INVALID_ARGUMENT: future is NULL;
-/// TP_ERR_INVALID_STATE: the result was taken; TP_ERR_DEADLOCK: the wait could never end; TP_ERR_FORKED: not done, and
-/// its executor is the parent's.
+/// TP_ERR_INVALID_STATE: the result was taken, or the task has been prepared and not launched; TP_ERR_DEADLOCK: the wait
+/// could never end; TP_ERR_FORKED: not done, and its executor is the parent's.
 ///
 /// Any thread, tasks and callbacks included. Blocks.
 /// Python: Future.result(timeout).
@@ -144,12 +144,12 @@ pub unsafe extern "C" fn tp_future_state(future: *const tp_future) -> tp_state {
     })
 }
 
-/// Cancels a task that has not started. Its drop_arg runs in this call, waiters wake up, and done callbacks run in this
-/// call. A running task is not disturbed; tp_future_request_stop() asks it to end.
+/// Cancels a task that has not started. Its drop_arg or drop_payload runs in this call, waiters wake up, and done
+/// callbacks run in this call. A running task is not disturbed; tp_future_request_stop() asks it to end.
 ///
 /// @param future  borrowed.
 /// @return true: it is cancelled, by this call or before, and will never run. false: it runs or has finished, or future
-/// is NULL, or it is pending in an executor of the parent process.
+/// is NULL, or it has been prepared and not launched, or it is pending in an executor of the parent process.
 ///
 /// Any thread, tasks and callbacks included. Does not block, but for what the callbacks do.
 /// Python: Future.cancel().
@@ -209,7 +209,7 @@ pub unsafe extern "C" fn tp_future_done(future: *const tp_future) -> bool {
 /// @param user_data  given to fn; may be NULL. It must stay valid until fn has been called; the library does not look
 ///                   at it.
 /// @return TP_OK; TP_ERR_INVALID_ARGUMENT: future or fn is NULL; TP_ERR_FORKED: not done, and its executor is the
-/// parent's; TP_ERR_NO_MEMORY. On any failure fn will not be called.
+/// parent's; TP_ERR_INVALID_STATE: prepared and not launched; TP_ERR_NO_MEMORY. On any failure fn will not be called.
 ///
 /// Any thread, tasks and callbacks included. Does not block, but for what fn does.
 /// Python: Future.add_done_callback(fn).
@@ -262,8 +262,8 @@ pub unsafe extern "C" fn tp_future_retain(future: *mut tp_future) -> *mut tp_fut
 }
 
 /// Gives a reference to a future back. That cancels nothing: a task whose future nobody holds still runs. With the last
-/// reference go the result (drop_result runs, if there is one to drop) and the error, which unhandled_error hears of if
-/// nobody has looked at it.
+/// reference go the result (drop_result runs, if there is one to drop), the error, which unhandled_error hears of if
+/// nobody has looked at it, and the payload (drop_payload runs, if the task was launched).
 ///
 /// @param future  a reference that the caller owns, and must not use again. NULL does nothing.
 ///

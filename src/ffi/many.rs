@@ -31,7 +31,8 @@ pub enum tp_wait_for {
 /// @param n_done      receives how many entries are done at return; written on TP_OK and TP_ERR_TIMEOUT. May be NULL.
 /// @return TP_OK: what was waited for has happened; TP_ERR_TIMEOUT: not yet; TP_ERR_INVALID_ARGUMENT: futures, or one
 /// of them, is NULL, n is impossible, or what unknown; TP_ERR_DEADLOCK: an unlimited wait for all could never end;
-/// TP_ERR_FORKED: it would have to wait for tasks of the parent process; TP_ERR_NO_MEMORY. How the tasks ended does not
+/// TP_ERR_FORKED: it would have to wait for tasks of the parent process; TP_ERR_INVALID_STATE: it would have to wait for
+/// one that has been prepared and not launched; TP_ERR_NO_MEMORY. How the tasks ended does not
 /// matter here: ask each future.
 ///
 /// Any thread, tasks and callbacks included. Blocks. Nothing stays registered with the futures when it returns.

@@ -34,6 +34,8 @@ pub mod executor;
 
 pub mod submit;
 
+pub mod launch;
+
 pub mod future;
 
 pub mod task;

@@ -1,4 +1,4 @@
-//! Section "submitting" of the header: one task, many tasks, and a task with everything that can be said about it.
+//! Section "submitting" of the header, first part: one task, many tasks, and a task with everything that can be said about it.
 
 use super::callbacks::{tp_drop_fn, tp_task_fn};
 use super::check::{array, borrow, function, invalid, number, put, require, unsupported};

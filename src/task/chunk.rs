@@ -1,16 +1,12 @@
-//! Chunks: where node memory comes from and goes back to. Called by `task::pool`, under its depot's lock.
+//! Chunks: where the memory of nodes and blocks comes from and goes back to. Called by `task::depot`, under a depot's lock.
 
-use super::node::Node;
-use super::pool::{Free, CHAIN};
+use super::depot::{Free, CHAIN};
 use crate::status::{Result, NO_MEMORY};
 use std::mem::size_of;
 
 const CHUNK: usize = 2 << 20;
-/// Nodes in a chunk; the first slots are its header.
-const NODES: usize = CHUNK / size_of::<Node>() - HEADER_SLOTS;
-const HEADER_SLOTS: usize = size_of::<Header>().div_ceil(size_of::<Node>());
-/// Free nodes that trimming leaves with the process: 32 MiB.
-pub(super) const NODES_KEPT: usize = (32 << 20) / size_of::<Node>();
+/// Bytes of free blocks of one size that trimming leaves with the process.
+const KEPT: usize = 32 << 20;
 
 /// The beginning of a chunk.
 struct Header {
@@ -18,45 +14,63 @@ struct Header {
     next: *mut Header,
     /// Chunks without pages, to be carved again.
     next_empty: *mut Header,
-    /// While trimming: how many of its nodes are in the depot.
+    /// While trimming: how many of its blocks are in the depot.
     free: usize,
 }
 
+/// The chunks of one size of block.
 pub(super) struct Chunks {
+    /// Bytes of a block: a power of two, and room for a [`Free`].
+    bytes: usize,
     all: *mut Header,
     empty: *mut Header,
     /// What is left to carve of the current chunk.
-    next: *mut Node,
+    next: *mut u8,
     left: usize,
 }
 
 impl Chunks {
-    pub(super) const fn new() -> Chunks {
+    pub(super) const fn new(bytes: usize) -> Chunks {
         const NONE: *mut Header = std::ptr::null_mut();
-        Chunks { all: NONE, empty: NONE, next: std::ptr::null_mut(), left: 0 }
+        Chunks { bytes, all: NONE, empty: NONE, next: std::ptr::null_mut(), left: 0 }
     }
 
-    /// A chain of fresh nodes, with its length.
+    /// Blocks' worth of memory at the beginning of a chunk that its header takes.
+    const fn header_blocks(&self) -> usize {
+        size_of::<Header>().div_ceil(self.bytes)
+    }
+
+    /// Blocks in a chunk.
+    const fn per_chunk(&self) -> usize {
+        CHUNK / self.bytes - self.header_blocks()
+    }
+
+    /// Free blocks that trimming leaves with the process.
+    pub(super) const fn kept(&self) -> usize {
+        KEPT / self.bytes
+    }
+
+    /// A chain of fresh blocks, with its length.
     pub(super) fn carve(&mut self) -> Result<(*mut Free, usize)> {
         if self.left == 0 {
             let chunk = self.chunk()?;
-            self.next = chunk.cast::<Node>().wrapping_add(HEADER_SLOTS);
-            self.left = NODES;
+            self.next = chunk.cast::<u8>().wrapping_add(self.header_blocks() * self.bytes);
+            self.left = self.per_chunk();
         }
         let len = self.left.min(CHAIN);
         let first = self.next.cast::<Free>();
         for i in 0..len {
-            let block = self.next.wrapping_add(i).cast::<Free>();
-            let next = if i + 1 < len { self.next.wrapping_add(i + 1).cast() } else { std::ptr::null_mut() };
+            let block = self.next.cast::<Free>();
+            self.next = self.next.wrapping_add(self.bytes);
+            let next = if i + 1 < len { self.next.cast() } else { std::ptr::null_mut() };
             // SAFETY: inside the chunk, not handed out.
             unsafe { block.write(Free { next, next_chain: std::ptr::null_mut() }) };
         }
-        self.next = self.next.wrapping_add(len);
         self.left -= len;
         Ok((first, len))
     }
 
-    /// A chunk of which every node is to be carved.
+    /// A chunk of which every block is to be carved.
     fn chunk(&mut self) -> Result<*mut Header> {
         if !self.empty.is_null() {
             let chunk = self.empty;
@@ -75,21 +89,22 @@ impl Chunks {
         Ok(chunk)
     }
 
-    /// Drops the pages of chunks that are wholly in the depot, but for NODES_KEPT; returns the chains that stay.
+    /// Drops the pages of chunks that are wholly in the depot, but for as many as are kept; returns the chains that stay.
     ///
     /// # Safety
-    /// `chains` are lists of free nodes of these chunks, `nodes` of them.
-    pub(super) unsafe fn give_back(&mut self, chains: *mut Free, nodes: usize) -> (*mut Free, usize) {
+    /// `chains` are lists of free blocks of these chunks, `blocks` of them.
+    pub(super) unsafe fn give_back(&mut self, chains: *mut Free, blocks: usize) -> (*mut Free, usize) {
+        let (all, kept) = (self.per_chunk(), self.kept());
         // SAFETY: this function's contract; headers are valid for the process's life.
         unsafe {
             self.each_chunk(|chunk| (*chunk).free = 0);
-            each_node(chains, |node| (*header(node)).free += 1);
-            let mut left = nodes;
+            each_block(chains, |block| (*header(block)).free += 1);
+            let mut left = blocks;
             let mut empty = self.empty;
             self.each_chunk(|chunk| {
-                // The chunk that is being carved never counts NODES, since its rest was not in any list.
-                if (*chunk).free == NODES && left.saturating_sub(NODES) >= NODES_KEPT {
-                    left -= NODES;
+                // The chunk that is being carved never counts all, since its rest was not in any list.
+                if (*chunk).free == all && left.saturating_sub(all) >= kept {
+                    left -= all;
                     (*chunk).next_empty = empty;
                     empty = chunk;
                 } else {
@@ -122,44 +137,44 @@ impl Chunks {
     }
 }
 
-fn header(node: *mut Free) -> *mut Header {
-    node.map_addr(|address| address & !(CHUNK - 1)).cast()
+fn header(block: *mut Free) -> *mut Header {
+    block.map_addr(|address| address & !(CHUNK - 1)).cast()
 }
 
-/// Visits every node of every chain; the visitor may overwrite it.
+/// Visits every block of every chain; the visitor may overwrite it.
 ///
 /// # Safety
 /// Well-formed chains.
-unsafe fn each_node(mut chain: *mut Free, mut visit: impl FnMut(*mut Free)) {
+unsafe fn each_block(mut chain: *mut Free, mut visit: impl FnMut(*mut Free)) {
     while !chain.is_null() {
         // SAFETY: this function's contract; links are read before the visit.
         unsafe {
             let next_chain = (*chain).next_chain;
-            let mut node = chain;
-            while !node.is_null() {
-                let next = (*node).next;
-                visit(node);
-                node = next;
+            let mut block = chain;
+            while !block.is_null() {
+                let next = (*block).next;
+                visit(block);
+                block = next;
             }
             chain = next_chain;
         }
     }
 }
 
-/// New chains of the nodes whose chunk is not marked to go (`free` is 0 in those that stay).
+/// New chains of the blocks whose chunk is not marked to go (`free` is 0 in those that stay).
 ///
 /// # Safety
 /// Well-formed chains.
 unsafe fn rebuild(chains: *mut Free) -> *mut Free {
     let (mut done, mut current, mut len) = (std::ptr::null_mut::<Free>(), std::ptr::null_mut::<Free>(), 0);
-    // SAFETY: nodes are free memory that this function alone links.
+    // SAFETY: blocks are free memory that this function alone links.
     unsafe {
-        each_node(chains, |node| {
-            if (*header(node)).free != 0 {
+        each_block(chains, |block| {
+            if (*header(block)).free != 0 {
                 return;
             }
-            (*node).next = current;
-            current = node;
+            (*block).next = current;
+            current = block;
             len += 1;
             if len == CHAIN {
                 (*current).next_chain = done;

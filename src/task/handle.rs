@@ -1,8 +1,8 @@
 //! Owned references to nodes, and what happens when the last one goes. Used by everyone who keeps a task beyond a call.
 
-use super::extra;
 use super::node::Node;
-use super::pool;
+use super::state::{EXTRA, FAILED, HOOKS, PAYLOAD};
+use super::{extra, payload, pool};
 use std::ops::Deref;
 use std::ptr::NonNull;
 
@@ -74,9 +74,17 @@ pub(crate) unsafe fn destroy(node: NonNull<Node>) {
     // SAFETY: this function's contract.
     unsafe {
         let (word, func, value) = node.as_ref().take_apart();
-        if word & (super::state::EXTRA | super::state::FAILED) != 0 {
+        if word & HOOKS == 0 {
+            return pool::free(node);
+        }
+        if word & (EXTRA | FAILED) != 0 {
             extra::release(node.as_ref(), word, func, value);
         }
-        pool::free(node);
+        if word & PAYLOAD == 0 {
+            return pool::free(node);
+        }
+        // After the report of a failure, which may be about something in the payload.
+        node.as_ref().end_payload();
+        payload::free(node);
     }
 }

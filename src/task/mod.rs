@@ -5,15 +5,18 @@
 //! * [`handle`]: owned references
 //! * [`observer`]: who wants to hear of the end
 //! * [`extra`]: the rarely used: drop hooks, name, what a failed task reported
-//! * [`pool`], [`chunk`]: recycled memory
+//! * [`payload`]: room for a value of the submitter's beside the node
+//! * [`pool`], [`depot`], [`chunk`]: recycled memory
 
 pub(crate) mod chunk;
+pub(crate) mod depot;
 pub(crate) mod extra;
 pub(crate) mod handle;
 pub(crate) mod listen;
 pub(crate) mod node;
 pub(crate) mod observer;
 pub(crate) mod outcome;
+pub(crate) mod payload;
 pub(crate) mod pool;
 mod references;
 pub(crate) mod state;

@@ -1,13 +1,15 @@
-//! Recycled node memory. Called by `executor` (a node for a submission) and `task::handle` (a node's end).
+//! Recycled memory of nodes, and of blocks that begin with a node. Called by `executor` (a node for a submission),
+//! `task::payload` (a block) and `task::handle` (a node's end).
 //!
 //! A task's memory is allocated on one thread and freed on another, the case in which general allocators are slowest.
-//! Nodes are all alike, so here they travel in chains of 128: each thread has a free list of its own and one full chain in
-//! reserve; what is too much goes to the depot, what is missing comes from there, one lock for 128 nodes.
+//! There are few sizes of block, so here those of one size travel in chains of 128: each thread has a free list of its own
+//! and one full chain in reserve; what is too much goes to the depot, what is missing comes from there, one lock for 128
+//! blocks.
 //!
 //! Memory comes from the system in chunks of 2 MiB, aligned, asked to be huge pages (page faults otherwise cost a
 //! submission 16 to 33 ns) but for the first, so that a program with few tasks touches few pages. It goes back when the
-//! depot holds more than 64 MiB: chunks of which every node is in the depot lose their pages (`MADV_DONTNEED`), down to
-//! 32 MiB. Their addresses stay mapped and are used again first: a late futex wake-up may still name one.
+//! depot of a size holds more than 64 MiB: chunks of which every block is in the depot lose their pages (`MADV_DONTNEED`),
+//! down to 32 MiB. Their addresses stay mapped and are used again first: a late futex wake-up may still name one.
 //!
 //! With the feature `plain-malloc` every node comes from malloc, for tools that watch malloc; likewise under loom.
 
@@ -15,18 +17,41 @@ use super::node::Node;
 use crate::status::Result;
 use std::ptr::NonNull;
 
+pub(crate) use super::depot::{lock_for_fork, unlock_after_fork};
 #[cfg(any(loom, feature = "plain-malloc"))]
 pub(crate) use plain::{alloc, free};
+#[cfg(any(loom, feature = "plain-malloc"))]
+pub(super) use plain::{alloc_block, free_block};
 #[cfg(not(any(loom, feature = "plain-malloc")))]
 pub(crate) use recycled::{alloc, free};
-pub(crate) use recycled::{lock_for_fork, unlock_after_fork};
+#[cfg(not(any(loom, feature = "plain-malloc")))]
+pub(super) use recycled::{alloc_block, free_block};
 
 #[cfg(any(loom, feature = "plain-malloc"))]
 mod plain {
+    use super::super::depot::Size;
     use super::*;
+    use crate::alloc::{free_raw, try_raw};
+    use std::alloc::Layout;
 
     pub(crate) fn alloc(node: Node) -> Result<NonNull<Node>> {
         crate::alloc::try_box(node).map(|node| NonNull::from(Box::leak(node)))
+    }
+
+    pub(in super::super) fn alloc_block(size: Size) -> Result<NonNull<u8>> {
+        try_raw(layout(size))
+    }
+
+    /// # Safety
+    /// From `alloc_block` of that size, not used again.
+    pub(in super::super) unsafe fn free_block(block: NonNull<u8>, size: Size) {
+        // SAFETY: this function's contract.
+        unsafe { free_raw(block, layout(size)) };
+    }
+
+    fn layout(size: Size) -> Layout {
+        // SAFETY: a power of two, and not too large.
+        unsafe { Layout::from_size_align_unchecked(size.bytes(), align_of::<Node>()) }
     }
 
     /// # Safety
@@ -39,99 +64,72 @@ mod plain {
 
 #[cfg_attr(any(loom, feature = "plain-malloc"), allow(dead_code))]
 mod recycled {
-    use super::super::chunk::{Chunks, NODES_KEPT};
+    use super::super::depot::{self, Depot, Free, Size, CHAIN};
     use super::*;
-    use crate::sys::fork_lock::ForkLock;
     use crate::sys::tls::{self, Word};
     use std::cell::Cell;
 
-    /// Nodes in a chain.
-    pub(in super::super) const CHAIN: usize = 128;
+    /// Every free goes the long way.
+    const UNREGISTERED: usize = 0;
 
-    /// A node's memory while nobody uses it.
-    pub(in super::super) struct Free {
-        pub(in super::super) next: *mut Free,
-        /// Of a chain's first node, in the depot: the next chain.
-        pub(in super::super) next_chain: *mut Free,
-    }
-
-    /// What a thread keeps: at most two chains' worth.
+    /// What a thread keeps of one size: at most two chains' worth.
     struct Cache {
+        size: Size,
         head: Cell<*mut Free>,
-        /// Nodes in `head`'s list, at most CHAIN.
+        /// Blocks in `head`'s list, at most CHAIN.
         len: Cell<usize>,
         /// A full chain, or null.
         spare: Cell<*mut Free>,
-        /// The thread's end will bring the nodes to the depot.
-        registered: Cell<bool>,
+        /// How many blocks `head`'s list may have until a free goes the long way: CHAIN, or [`UNREGISTERED`] until it is seen to
+        /// that the thread's end brings the blocks to the depot.
+        limit: Cell<usize>,
     }
 
     thread_local! {
-        static CACHE: Cache = const {
-            Cache {
-                head: Cell::new(std::ptr::null_mut()),
-                len: Cell::new(0),
-                spare: Cell::new(std::ptr::null_mut()),
-                registered: Cell::new(false),
-            }
-        };
+        static CACHES: [Cache; Size::ALL.len()] =
+            const { [Cache::new(Size::Node), Cache::new(Size::Small), Cache::new(Size::Large)] };
     }
 
-    struct Depot {
-        /// Full chains, and what ending threads left (shorter ones, counted exactly).
-        chains: *mut Free,
-        nodes: usize,
-        chunks: Chunks,
-        /// Trim when `nodes` exceeds this; grows when a trim found too little, so that trimming stays cheap per node.
-        trim_above: usize,
-        /// A pthread key whose destructor brings a thread's nodes back; `None` until the first thread needs it.
-        key: Option<libc::pthread_key_t>,
-    }
-
-    // SAFETY: the pointers are to free memory that the depot's lock guards.
-    unsafe impl Send for Depot {}
-
-    static DEPOT: ForkLock<Depot> = ForkLock::new(Depot {
-        chains: std::ptr::null_mut(),
-        nodes: 0,
-        chunks: Chunks::new(),
-        trim_above: NODES_KEPT * 2,
-        key: None,
-    });
-
-    /// The calling thread's cache.
+    /// The calling thread's cache of a size.
     #[inline(always)]
-    fn cache<R>(look: impl FnOnce(&Cache) -> R) -> R {
-        let mut cache = tls::get::<Cache>(Word::Nodes);
-        if cache.is_null() {
-            cache = first_look();
+    fn cache<R>(size: Size, look: impl FnOnce(&Cache) -> R) -> R {
+        let mut caches = tls::get::<[Cache; Size::ALL.len()]>(Word::Nodes);
+        if caches.is_null() {
+            caches = first_look();
         }
-        // SAFETY: the calling thread's cache, which is there until the thread is gone: it has no destructor.
-        look(unsafe { &*cache })
+        // SAFETY: the calling thread's caches, which are there until the thread is gone: they have no destructor.
+        look(unsafe { &(&*caches)[size as usize] })
     }
 
     #[cold]
-    fn first_look() -> *const Cache {
-        let cache = CACHE.with(std::ptr::from_ref);
-        tls::set(Word::Nodes, cache);
-        cache
+    fn first_look() -> *const [Cache; Size::ALL.len()] {
+        let caches = CACHES.with(std::ptr::from_ref);
+        tls::set(Word::Nodes, caches);
+        caches
     }
 
     /// Memory for `node`, filled with it.
     #[inline]
     pub(crate) fn alloc(node: Node) -> Result<NonNull<Node>> {
-        cache(|cache| {
+        let memory = alloc_block(Size::Node)?.cast::<Node>();
+        // SAFETY: a free block of ours, large and aligned enough for a Node.
+        unsafe { memory.write(node) };
+        Ok(memory)
+    }
+
+    /// A block of that size, and aligned to it.
+    #[inline(always)]
+    pub(in super::super) fn alloc_block(size: Size) -> Result<NonNull<u8>> {
+        cache(size, |cache| {
             let mut block = cache.head.get();
             if block.is_null() {
                 block = cache.refill()?;
             }
-            // SAFETY: `block` is a free node of ours, large and aligned enough for a Node.
+            // SAFETY: `block` is a free block of ours.
             unsafe {
                 cache.head.set((*block).next);
                 cache.len.set(cache.len.get() - 1);
-                let memory = block.cast::<Node>();
-                memory.write(node);
-                Ok(NonNull::new_unchecked(memory))
+                Ok(NonNull::new_unchecked(block.cast()))
             }
         })
     }
@@ -142,28 +140,47 @@ mod recycled {
     /// From `alloc`, not used again.
     #[inline(always)]
     pub(crate) unsafe fn free(node: NonNull<Node>) {
-        cache(|cache| {
-            let block = node.as_ptr().cast::<Free>();
+        // SAFETY: this function's contract.
+        unsafe { free_block(node.cast(), Size::Node) };
+    }
+
+    /// Takes a block back.
+    ///
+    /// # Safety
+    /// From `alloc_block` of that size, not used again.
+    #[inline(always)]
+    pub(in super::super) unsafe fn free_block(block: NonNull<u8>, size: Size) {
+        cache(size, |cache| {
+            if cache.len.get() >= cache.limit.get() {
+                cache.make_room();
+            }
+            let block = block.as_ptr().cast::<Free>();
             // SAFETY: the memory is ours from here on.
             unsafe { (*block).next = cache.head.get() };
             cache.head.set(block);
             cache.len.set(cache.len.get() + 1);
-            if cache.len.get() == CHAIN {
-                cache.put_aside();
-            } else if !cache.registered.get() {
-                cache.register(&mut DEPOT.lock());
-            }
         })
     }
 
     impl Cache {
+        const fn new(size: Size) -> Cache {
+            const NONE: *mut Free = std::ptr::null_mut();
+            Cache {
+                size,
+                head: Cell::new(NONE),
+                len: Cell::new(0),
+                spare: Cell::new(NONE),
+                limit: Cell::new(UNREGISTERED),
+            }
+        }
+
         /// A new list for an empty one: the spare chain, one of the depot's, or fresh memory. Returns its head.
         #[cold]
         fn refill(&self) -> Result<*mut Free> {
             let mut chain = self.spare.replace(std::ptr::null_mut());
             let mut len = CHAIN;
             if chain.is_null() {
-                let mut depot = DEPOT.lock();
+                let mut depot = depot::lock(self.size);
                 self.register(&mut depot);
                 (chain, len) = depot.take()?;
             }
@@ -172,22 +189,29 @@ mod recycled {
             Ok(chain)
         }
 
-        /// A full list becomes the spare chain; the former one goes to the depot.
+        /// A full list becomes the spare chain; the former one goes to the depot. A list is put aside when it would overflow,
+        /// not when it is full: so a thread that frees and allocates by turns comes to the depot's lock once in CHAIN
+        /// blocks at most, wherever it stands.
         #[cold]
-        fn put_aside(&self) {
-            let former = self.spare.replace(self.head.replace(std::ptr::null_mut()));
-            self.len.set(0);
-            let mut depot = DEPOT.lock();
-            self.register(&mut depot);
-            if !former.is_null() {
-                depot.put(former, CHAIN);
+        fn make_room(&self) {
+            let mut former = std::ptr::null_mut();
+            if self.len.get() == CHAIN {
+                former = self.spare.replace(self.head.replace(std::ptr::null_mut()));
+                self.len.set(0);
+            }
+            if self.limit.get() == UNREGISTERED || !former.is_null() {
+                let mut depot = depot::lock(self.size);
+                self.register(&mut depot);
+                if !former.is_null() {
+                    depot.put(former, CHAIN);
+                }
             }
         }
 
-        /// Sees to it that the thread's end empties the cache. Where the system has no key or memory for that, the nodes
-        /// of this thread are lost when it ends: at most 256.
+        /// Sees to it that the thread's end empties the cache. Where the system has no key or memory for that, the blocks
+        /// of this thread are lost when it ends: at most 256 of each size.
         fn register(&self, depot: &mut Depot) {
-            if self.registered.get() {
+            if self.limit.get() != UNREGISTERED {
                 return;
             }
             if depot.key.is_none() {
@@ -198,83 +222,28 @@ mod recycled {
                 }
             }
             if let Some(key) = depot.key {
-                // SAFETY: the key exists; the value is only tested for null by the system.
+                // SAFETY: the key exists; the value is for `flush`.
                 let rc = unsafe { libc::pthread_setspecific(key, std::ptr::from_ref(self).cast()) };
-                self.registered.set(rc == 0);
+                self.limit.set(if rc == 0 { CHAIN } else { UNREGISTERED });
             }
         }
     }
 
-    /// The end of a thread that has nodes. Later hooks of the same thread may use the cache again; then this runs again.
-    unsafe extern "C" fn flush(_: *mut std::ffi::c_void) {
-        cache(|cache| {
-            let mut depot = DEPOT.lock();
-            let spare = cache.spare.replace(std::ptr::null_mut());
-            if !spare.is_null() {
-                depot.put(spare, CHAIN);
-            }
-            let rest = cache.head.replace(std::ptr::null_mut());
-            if !rest.is_null() {
-                depot.put(rest, cache.len.get());
-            }
-            cache.len.set(0);
-            cache.registered.set(false);
-        });
-    }
-
-    impl Depot {
-        /// A chain with its length.
-        fn take(&mut self) -> Result<(*mut Free, usize)> {
-            if self.chains.is_null() {
-                return self.chunks.carve();
-            }
-            let chain = self.chains;
-            // SAFETY: chains in the depot are well-formed lists of free nodes.
-            unsafe {
-                self.chains = (*chain).next_chain;
-                let len = length(chain);
-                self.nodes -= len;
-                Ok((chain, len))
-            }
+    /// The end of a thread that has blocks of a size. Later hooks of the same thread may use the cache again; then this runs
+    /// again.
+    unsafe extern "C" fn flush(cache: *mut std::ffi::c_void) {
+        // SAFETY: `register` gave the cache of the thread that ends, which is there until the thread is gone.
+        let cache = unsafe { &*cache.cast::<Cache>() };
+        let mut depot = depot::lock(cache.size);
+        let spare = cache.spare.replace(std::ptr::null_mut());
+        if !spare.is_null() {
+            depot.put(spare, CHAIN);
         }
-
-        fn put(&mut self, chain: *mut Free, len: usize) {
-            // SAFETY: the chain is the caller's to give.
-            unsafe { (*chain).next_chain = self.chains };
-            self.chains = chain;
-            self.nodes += len;
-            if self.nodes > self.trim_above {
-                self.trim();
-            }
+        let rest = cache.head.replace(std::ptr::null_mut());
+        if !rest.is_null() {
+            depot.put(rest, cache.len.get());
         }
-
-        #[cold]
-        fn trim(&mut self) {
-            // SAFETY: all chains are lists of free nodes from our chunks.
-            (self.chains, self.nodes) = unsafe { self.chunks.give_back(self.chains, self.nodes) };
-            self.trim_above = (self.nodes * 2).max(NODES_KEPT * 2);
-        }
-    }
-
-    /// # Safety
-    /// A well-formed list of at most CHAIN nodes.
-    unsafe fn length(mut chain: *mut Free) -> usize {
-        let mut n = 0;
-        while !chain.is_null() {
-            n += 1;
-            // SAFETY: this function's contract.
-            chain = unsafe { (*chain).next };
-        }
-        n
-    }
-
-    pub(crate) fn lock_for_fork() {
-        DEPOT.lock_for_fork();
-    }
-
-    pub(crate) fn unlock_after_fork() {
-        DEPOT.unlock_after_fork();
+        cache.len.set(0);
+        cache.limit.set(UNREGISTERED);
     }
 }
-
-pub(super) use recycled::{Free, CHAIN};

@@ -42,10 +42,14 @@ impl Node {
         // Acquire: what the other holders did happens before the hooks, or before the node's end.
         let mut seen = self.state.load(Acquire);
         loop {
-            if seen & TOMBSTONE != 0 && references(seen) == 2 && seen & (EXTRA | FAILED) != 0 {
-                // SAFETY: nobody but the taker of the entry has a reference, and it does not look at these fields.
+            // SAFETY: nobody but the taker of the entry has a reference, and it does not look at these fields.
+            if seen & TOMBSTONE != 0 && references(seen) == 2 && unsafe { self.has_hooks(seen) } {
+                // SAFETY: as above.
                 unsafe {
-                    extra::release(self, seen, self.func.with(|f| *f), self.value.with(|v| *v));
+                    if seen & (EXTRA | FAILED) != 0 {
+                        extra::release(self, seen, self.func.with(|f| *f), self.value.with(|v| *v));
+                    }
+                    self.end_payload();
                 }
                 // Release: for the taker, with the reference that we give up next.
                 seen = self.state.fetch_and(!(EXTRA | FAILED), AcqRel) & !(EXTRA | FAILED);

@@ -1,11 +1,12 @@
 //! The state word: one `AtomicU64` per node that says everything about a task that two threads may have to agree on.
 //!
 //! ```text
-//! 63            32 31             16 15                                    2 1  0
-//! [   references  ][ executor's id ][                 flags                 ][ st ]
+//! 63         34 33   32 31             16 15                                    2 1  0
+//! [ references ][ flags ][ executor's id ][                 flags                 ][ st ]
 //! ```
 //!
-//! The low half is also the word on which waiters sleep; counting references in the high half never disturbs them.
+//! The low half is also the word on which waiters sleep; counting references in the high half never disturbs them. The
+//! two flags up there are those of which no waiter, and no quick test of several flags at once, needs to know.
 //!
 //! Legal transitions of the two state bits (a done state never changes):
 //!
@@ -50,9 +51,9 @@ pub(crate) const TAKEN: u64 = 1 << 8;
 pub(crate) const STOP: u64 = 1 << 9;
 /// Somebody has seen that the task failed, so nobody needs to be told by `unhandled_error`. Set while FAILED.
 pub(crate) const SEEN: u64 = 1 << 10;
-/// The thread that runs this task is registered in the wait graph; `value` holds its record. Set and cleared by that
-/// thread, under the graph's lock, while RUNNING.
-pub(crate) const BLOCKED: u64 = 1 << 11;
+/// Room for a value of the submitter's belongs to the node, which is the first part of a [`super::payload`] block. Set
+/// when the node is made.
+pub(crate) const PAYLOAD: u64 = 1 << 11;
 /// Nobody was ever given a future for this task (fire and forget with hooks). Set when the node is made.
 pub(crate) const ANONYMOUS: u64 = 1 << 12;
 /// This unseen failure keeps the executor's hooks alive. Set with FAILED; ends with SEEN or with the node.
@@ -65,14 +66,25 @@ pub(crate) const IN_PLACE: u64 = 1 << 14;
 /// waits for it: when the other references are gone, the hooks run.
 pub(crate) const TOMBSTONE: u64 = 1 << 15;
 
+/// What may make user code run, or other memory go, when the node goes.
+pub(crate) const HOOKS: u64 = EXTRA | FAILED | PAYLOAD;
+
 pub(crate) const ID_SHIFT: u32 = 16;
 pub(crate) const ID_BITS: u32 = 16;
 
+/// The thread that runs this task is registered in the wait graph; `value` holds its record. Set and cleared by that
+/// thread, under the graph's lock, while RUNNING.
+pub(crate) const BLOCKED: u64 = 1 << 32;
+/// The task has been prepared and nobody is launching it: there is no function, and no entry in a queue. Set when the node
+/// is made, with PAYLOAD; cleared by who launches; set again if the launch is refused. Only while PENDING.
+pub(crate) const UNLAUNCHED: u64 = 1 << 33;
+
+const REF_SHIFT: u32 = 34;
 /// One reference.
-pub(crate) const REF: u64 = 1 << 32;
+pub(crate) const REF: u64 = 1 << REF_SHIFT;
 
 pub(crate) const fn references(word: u64) -> u64 {
-    word >> 32
+    word >> REF_SHIFT
 }
 
 pub(crate) const fn executor_id(word: u64) -> u32 {
@@ -108,7 +120,7 @@ pub(crate) struct Decoded(pub(crate) u64);
 
 impl std::fmt::Debug for Decoded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        const FLAGS: [(u64, &str); 14] = [
+        const FLAGS: [(u64, &str); 16] = [
             (WAITERS, "WAITERS"),
             (OBSERVERS, "OBSERVERS"),
             (LOCKED, "LOCKED"),
@@ -118,11 +130,13 @@ impl std::fmt::Debug for Decoded {
             (TAKEN, "TAKEN"),
             (STOP, "STOP"),
             (SEEN, "SEEN"),
-            (BLOCKED, "BLOCKED"),
+            (PAYLOAD, "PAYLOAD"),
             (ANONYMOUS, "ANONYMOUS"),
             (HOOKED, "HOOKED"),
             (IN_PLACE, "IN_PLACE"),
             (TOMBSTONE, "TOMBSTONE"),
+            (BLOCKED, "BLOCKED"),
+            (UNLAUNCHED, "UNLAUNCHED"),
         ];
         write!(f, "{:?}", State::of(self.0))?;
         for (_, name) in FLAGS.iter().filter(|(bit, _)| self.0 & bit != 0) {
@@ -145,9 +159,8 @@ mod tests {
     #[test]
     fn the_fields_of_the_word_do_not_overlap() {
         let id = ((1u64 << ID_BITS) - 1) << ID_SHIFT;
-        let flags = (1u64 << ID_SHIFT) - 1;
+        let flags = ((1u64 << ID_SHIFT) - 1) | BLOCKED | UNLAUNCHED;
         assert_eq!(id & flags, 0);
-        assert_eq!((id | flags) & !(REF - 1), 0);
         assert_eq!(id | flags, REF - 1);
         let text = format!("{:?}", Decoded(FINISHED | FAILED | SEEN | (7 << ID_SHIFT) | (2 * REF)));
         assert_eq!(text, "Finished|FAILED|SEEN executor 7 references 2");

@@ -27,6 +27,9 @@ TEST(null_executor) {
     CHECK_FAILS(tp_submit_many(NULL, count_run, args, 1, &future), TP_ERR_INVALID_ARGUMENT);
     CHECK_FAILS(tp_submit_many(NULL, count_run, args, 0, &future), TP_ERR_INVALID_ARGUMENT);
     CHECK_FAILS(tp_submit_task(NULL, TP_TASK(.fn = count_run, .arg = &touched, .drop_arg = count_drop), &future), TP_ERR_INVALID_ARGUMENT);
+    void *payload = &touched;
+    CHECK_FAILS(tp_task_prepare(NULL, 8, 8, &future, &payload), TP_ERR_INVALID_ARGUMENT);
+    CHECK_PTR(payload, &touched);
     CHECK_NULL(tp_map_new(NULL, count_run, args, 1, 0, count_drop), TP_ERR_INVALID_ARGUMENT);
     CHECK_EQ(tp_executor_max_workers(NULL), 0);
     CHECK_EQ(tp_executor_worker_count(NULL), 0);
@@ -56,6 +59,7 @@ TEST(null_future) {
     CHECK(!tp_future_running(NULL));
     CHECK(!tp_future_done(NULL));
     CHECK_FAILS(tp_future_add_done_callback(NULL, count_done, &touched), TP_ERR_INVALID_ARGUMENT);
+    CHECK_FAILS(tp_task_launch(NULL, count_run, count_drop), TP_ERR_INVALID_ARGUMENT);
     tp_future_request_stop(NULL);
     CHECK_PTR(tp_future_retain(NULL), NULL);
     tp_future_release(NULL);
@@ -78,6 +82,11 @@ TEST(null_function_and_null_output) {
     CHECK_NULL(tp_map_new(executor, NULL, args, 1, 0, count_drop), TP_ERR_INVALID_ARGUMENT);
     CHECK_NULL(tp_map_new(executor, count_run, NULL, 1, 0, count_drop), TP_ERR_INVALID_ARGUMENT);
     CHECK_FAILS(tp_future_add_done_callback(future, NULL, &touched), TP_ERR_INVALID_ARGUMENT);
+    CHECK_FAILS(tp_task_launch(future, NULL, count_drop), TP_ERR_INVALID_ARGUMENT); /* before INVALID_STATE */
+    void *payload = &touched;
+    CHECK_FAILS(tp_task_prepare(executor, 8, 8, NULL, &payload), TP_ERR_INVALID_ARGUMENT);
+    CHECK_FAILS(tp_task_prepare(executor, 8, 8, &out, NULL), TP_ERR_INVALID_ARGUMENT);
+    CHECK_PTR(payload, &touched);
     CHECK_FAILS(tp_future_take(future, TP_FOREVER, NULL), TP_ERR_INVALID_ARGUMENT); /* take needs its result */
     CHECK_FAILS(tp_future_take(future, 0, NULL), TP_ERR_INVALID_ARGUMENT);
     CHECK_PTR(out, &touched);
@@ -150,6 +159,23 @@ TEST(lengths_that_no_array_can_have) {
     }
     CHECK_EQ(tp_executor_pending_count(executor), 0);
     result_of(future);
+    tp_executor_free(executor);
+}
+
+TEST(payloads_that_cannot_be) {
+    static const size_t bad_aligns[] = {0, 3, 5, 6, 7, 12, 4095, 4097, 6144, 8192, SIZE_MAX, SIZE_MAX / 2 + 1, SIZE_MAX / 2};
+    static const size_t absurd[] = {SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - 63, SIZE_MAX - 4095, SIZE_MAX / 2 + 2, SIZE_MAX / 2 + 1, SIZE_MAX / 2, SIZE_MAX / 2 - 4095};
+    tp_executor        *executor = new_executor(1);
+    tp_future          *out = (tp_future *)NOT_TO_BE_TOUCHED;
+    void               *payload = NOT_TO_BE_TOUCHED;
+    for (size_t i = 0; i < sizeof bad_aligns / sizeof bad_aligns[0]; i++)
+        CHECK_FAILS(tp_task_prepare(executor, 8, bad_aligns[i], &out, &payload), TP_ERR_INVALID_ARGUMENT);
+    for (size_t i = 0; i < sizeof absurd / sizeof absurd[0]; i++)
+        for (size_t align = 1; align <= 4096; align *= 2) check_refused(tp_task_prepare(executor, absurd[i], align, &out, &payload), "tp_task_prepare");
+    CHECK_STATUS(tp_executor_shutdown(executor, 0), TP_OK);
+    CHECK_FAILS(tp_task_prepare(executor, 8, 3, &out, &payload), TP_ERR_INVALID_ARGUMENT); /* before SHUTDOWN */
+    CHECK_PTR(out, NOT_TO_BE_TOUCHED);
+    CHECK_PTR(payload, NOT_TO_BE_TOUCHED);
     tp_executor_free(executor);
 }
 

@@ -26,11 +26,23 @@ typedef struct {
     tp_executor         *executor;
     blocker              busy;
     tp_future           *succeeded, *failed, *cancelled, *taken, *running, *pending;
+    tp_future           *carried, *launched, *prepared; /* with payloads: done, pending, not launched */
     tp_completion_queue *queue; /* with `succeeded` ready and `pending` outstanding */
     tp_map              *map;   /* over two items, both pending */
     void                *map_args[2];
     counter              hooks; /* every drop hook and callback counts here */
 } estate;
+
+/* A task with a payload that leads to what its functions count. */
+static void *return_counter(void *payload) { return *(counter **)payload; }
+static void  count_payload_drop(void *payload) { counter_add(*(counter **)payload, 1); }
+static tp_future *prepare(tp_executor *executor, counter *drops) {
+    tp_future *future = NULL;
+    void      *payload = NULL;
+    REQUIRE(tp_task_prepare(executor, sizeof(counter *), _Alignof(counter *), &future, &payload) == TP_OK);
+    *(counter **)payload = drops;
+    return future;
+}
 
 static void estate_init(estate *e) {
     memset(e, 0, sizeof *e);
@@ -41,6 +53,10 @@ static void estate_init(estate *e) {
     CHECK_STATUS(tp_submit_task(executor, TP_TASK(.fn = return_arg, .arg = &e->hooks, .drop_result = count_drop), &e->succeeded), TP_OK);
     CHECK_STATUS(tp_submit_task(executor, TP_TASK(.fn = return_arg, .arg = &e->hooks, .drop_result = count_drop), &e->taken), TP_OK);
     e->failed = submit(executor, fail_with_seven, NULL);
+    e->carried = prepare(executor, &e->hooks);
+    CHECK_STATUS(tp_task_launch(e->carried, return_counter, count_payload_drop), TP_OK);
+    CHECK_STATUS(tp_future_result(e->carried, TP_FOREVER, NULL), TP_OK);
+    e->prepared = prepare(executor, &e->hooks);
     void *result = NULL;
     CHECK_STATUS(tp_future_take(e->taken, TP_FOREVER, &result), TP_OK);
     CHECK_STATUS(tp_future_result(e->succeeded, TP_FOREVER, NULL), TP_OK);
@@ -49,6 +65,8 @@ static void estate_init(estate *e) {
     e->running = tp_future_retain(e->busy.future);
     CHECK_STATUS(tp_submit_task(executor, TP_TASK(.fn = return_arg, .arg = &e->hooks, .drop_arg = count_drop, .drop_result = count_drop), &e->pending), TP_OK);
     CHECK_STATUS(tp_future_add_done_callback(e->pending, count_done, &e->hooks), TP_OK);
+    e->launched = prepare(executor, &e->hooks);
+    CHECK_STATUS(tp_task_launch(e->launched, return_counter, count_payload_drop), TP_OK);
     e->cancelled = submit(executor, return_arg, NULL);
     CHECK(tp_future_cancel(e->cancelled));
     e->queue = tp_completion_queue_new();
@@ -71,6 +89,10 @@ static void estate_end(estate *e) {
     tp_map_free(e->map);
     CHECK_STATUS(tp_future_result(e->pending, TP_FOREVER, NULL), TP_OK);
     CHECK_STATUS(tp_future_result(e->running, TP_FOREVER, NULL), TP_OK);
+    CHECK_STATUS(tp_task_launch(e->prepared, return_counter, count_payload_drop), TP_OK);
+    CHECK_PTR(result_of(e->prepared), &e->hooks);
+    CHECK_PTR(result_of(e->launched), &e->hooks);
+    CHECK_PTR(result_of(e->carried), &e->hooks);
     tp_future_release(e->succeeded);
     tp_future_release(e->failed);
     tp_future_release(e->cancelled);
@@ -78,7 +100,7 @@ static void estate_end(estate *e) {
     tp_future_release(e->running);
     tp_future_release(e->pending);
     tp_executor_free(e->executor);
-    CHECK_EQ(counter_get(&e->hooks), 5); /* drop_arg, callback, two results (one was taken), user_data */
+    CHECK_EQ(counter_get(&e->hooks), 8); /* drop_arg, callback, two results (one was taken), three payloads, user_data */
 }
 
 static const int64_t every_timeout[] = {0, -1, 1, TP_MSEC(1), TP_SEC(3600), TP_FOREVER};
@@ -94,6 +116,8 @@ static void done_futures_answer(estate *e) {
         size_t          n_done = 0;
         tp_future      *done[4] = {e->succeeded, e->failed, e->cancelled, e->taken};
         CHECK_STATUS(tp_future_result(e->succeeded, every_timeout[t], &result), TP_OK);
+        CHECK_PTR(result, &e->hooks);
+        CHECK_STATUS(tp_future_result(e->carried, every_timeout[t], &result), TP_OK);
         CHECK_PTR(result, &e->hooks);
         CHECK_STATUS(tp_future_error(e->succeeded, every_timeout[t], &error), TP_OK);
         CHECK_PTR(error, NULL);
@@ -142,8 +166,8 @@ static void done_futures_answer(estate *e) {
 /* ---- what would wait, poll, submit or change something ------------------------------------------------------------------------------------------ */
 
 static void unfinished_futures_are_the_parent_s(estate *e) {
-    tp_future *unfinished[2] = {e->running, e->pending};
-    for (int i = 0; i < 2; i++) {
+    tp_future *unfinished[] = {e->running, e->pending, e->launched, e->prepared};
+    for (size_t i = 0; i < sizeof unfinished / sizeof unfinished[0]; i++) {
         for (int t = 0; t < TIMEOUTS; t++) {
             void           *result = e;
             const tp_error *error = (const tp_error *)e;
@@ -188,6 +212,11 @@ static void the_executor_is_the_parent_s(estate *e) {
     CHECK_FAILS(tp_execute(e->executor, count_run, &touched), TP_ERR_FORKED);
     CHECK_FAILS(tp_submit_many(e->executor, count_run, args, 2, &out), TP_ERR_FORKED);
     CHECK_FAILS(tp_submit_task(e->executor, TP_TASK(.fn = count_run, .arg = &touched, .drop_arg = count_drop), &out), TP_ERR_FORKED);
+    void *payload = e;
+    CHECK_FAILS(tp_task_prepare(e->executor, 8, 8, &out, &payload), TP_ERR_FORKED);
+    CHECK_PTR(payload, e);
+    CHECK_FAILS(tp_task_launch(e->prepared, return_counter, count_payload_drop), TP_ERR_FORKED);
+    CHECK_FAILS(tp_task_launch(e->launched, return_counter, count_payload_drop), TP_ERR_FORKED); /* before INVALID_STATE */
     for (uint32_t flags = 0; flags < 4; flags++) CHECK_FAILS(tp_executor_shutdown(e->executor, flags), TP_ERR_FORKED);
     for (int t = 0; t < TIMEOUTS; t++) CHECK_FAILS(tp_executor_join(e->executor, every_timeout[t]), TP_ERR_FORKED); /* before INVALID_STATE */
     /* the order of failures */
@@ -198,7 +227,7 @@ static void the_executor_is_the_parent_s(estate *e) {
     /* counts answer from memory */
     CHECK_EQ(tp_executor_max_workers(e->executor), 1);
     CHECK(tp_executor_worker_count(e->executor) <= 1);
-    CHECK(tp_executor_pending_count(e->executor) <= 3);
+    CHECK(tp_executor_pending_count(e->executor) <= 4);
     CHECK_PTR(out, e);
     CHECK_EQ(counter_get(&touched), 0);
 }
@@ -235,6 +264,9 @@ static void release_everything(estate *e, bool executor_first) {
     tp_future_release(e->running);
     tp_future_release(e->busy.future);
     tp_future_release(e->pending);
+    tp_future_release(e->carried);
+    tp_future_release(e->launched);
+    tp_future_release(e->prepared);
     if (!executor_first) tp_executor_free(e->executor);
     CHECK_EQ(counter_get(&e->hooks), 0); /* free and release run no hook */
 }
@@ -249,7 +281,10 @@ static void new_executors_work(void) {
         tp_future *cancelled = submit(executor, count_run, &ran);
         tp_future_cancel(cancelled);
         tp_future_release(cancelled);
+        tp_future *launched = prepare(executor, &ran);
+        CHECK_STATUS(tp_task_launch(launched, return_counter, count_payload_drop), TP_OK);
         unblock(&busy);
+        CHECK_PTR(result_of(launched), &ran);
         long before = counter_get(&ran);
         for (int i = 0; i < 200; i++) CHECK_PTR(result_of(submit(executor, count_run, &ran)), &ran);
         for (int i = 0; i < 200; i++) CHECK_STATUS(tp_execute(executor, count_run, &ran), TP_OK);

@@ -113,6 +113,35 @@ TEST(c08_also_with_hooks_names_and_callbacks) {
     tp_executor_free(s.executor);
 }
 
+/* Payloads of every kind of place, the large ones in allocations of their own. */
+static tp_future *prepare_one(surroundings *s, long i) {
+    static const size_t sizes[] = {24, 150, 5000};
+    tp_future          *future = NULL;
+    void               *payload = NULL;
+    CHECK_STATUS(tp_task_prepare(s->executor, sizes[i % 3], 8, &future, &payload), TP_OK);
+    memset(payload, 1, sizes[i % 3]);
+    return future;
+}
+
+static void prepare_and_release(surroundings *s, long i) { tp_future_release(prepare_one(s, i)); }
+
+static void launch_and_cancel(surroundings *s, long i) {
+    tp_future *future = prepare_one(s, i);
+    CHECK_STATUS(tp_task_launch(future, return_arg, NULL), TP_OK);
+    CHECK(tp_future_cancel(future));
+    tp_future_release(future);
+}
+
+TEST(c08_also_with_payloads) {
+    surroundings s = {new_executor(1), NULL, COUNTER_INIT};
+    blocker      busy;
+    block(s.executor, &busy);
+    stays_flat("prepare and release", prepare_and_release, &s, repeat(1000000));
+    stays_flat("launch and cancel", launch_and_cancel, &s, repeat(1000000));
+    unblock(&busy);
+    tp_executor_free(s.executor);
+}
+
 static void submit_and_result(surroundings *s, long i) {
     void *result = NULL;
     (void)i;

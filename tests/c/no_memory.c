@@ -205,6 +205,8 @@ static void submit_one_by_one(void) {
     CHECK_EQ(counter_get(&ran), accepted);
 }
 
+static void count_payload_drop(void *payload) { counter_add(*(counter **)payload, 1); }
+
 static void submit_with_everything(void) {
     counter      ran = COUNTER_INIT;
     tp_executor *executor = new_executor(1);
@@ -219,6 +221,68 @@ static void submit_with_everything(void) {
     }
     tp_executor_free(executor);
     CHECK_EQ(counter_get(&ran), status == TP_OK ? 3 : 0); /* run, argument, result */
+}
+
+/* A payload in a task's own block, and one that has an allocation of its own. */
+static void prepare_and_launch(void) {
+    static const size_t sizes[] = {sizeof(counter *), 10000};
+    for (size_t i = 0; i < 2; i++) {
+        counter      dropped = COUNTER_INIT;
+        tp_executor *executor = new_executor(2);
+        tp_future   *future = (tp_future *)&dropped;
+        void        *payload = &dropped;
+        tp_status    status = TP_OK;
+        ARMED(status = tp_task_prepare(executor, sizes[i], _Alignof(counter *), &future, &payload));
+        CHECK(status == TP_OK || is_shortage(status));
+        CHECK((status == TP_OK) == (future != (tp_future *)&dropped && payload != &dropped));
+        bool launched = false;
+        if (status == TP_OK) {
+            *(counter **)payload = &dropped;
+            ARMED(status = tp_task_launch(future, return_arg, count_payload_drop));
+            CHECK(status == TP_OK || is_shortage(status));
+            launched = status == TP_OK;
+            if (!launched) CHECK_STATUS(tp_future_result(future, 0, NULL), TP_ERR_INVALID_STATE); /* as before */
+            tp_future_release(future);
+        }
+        tp_executor_free(executor);
+        CHECK_EQ(counter_get(&dropped), launched);
+    }
+}
+
+/* Many, so that the queue needs memory for their entries. */
+static void launch_in_bulk(void) {
+    enum { N = 1500 };
+    static tp_future *futures[N];
+    counter           dropped = COUNTER_INIT;
+    tp_executor      *executor = new_executor(1);
+    blocker           busy;
+    long              launched = 0;
+    block(executor, &busy);
+    for (int i = 0; i < N; i++) {
+        void     *payload = NULL;
+        tp_status status = TP_OK;
+        futures[i] = NULL;
+        ARMED(status = tp_task_prepare(executor, sizeof(counter *), _Alignof(counter *), &futures[i], &payload));
+        CHECK(status == TP_OK || is_shortage(status));
+        if (status != TP_OK) continue;
+        *(counter **)payload = &dropped;
+        ARMED(status = tp_task_launch(futures[i], return_arg, count_payload_drop));
+        CHECK(status == TP_OK || is_shortage(status));
+        launched += status == TP_OK;
+        if (status == TP_OK) continue;
+        if (i % 2 == 0) {
+            CHECK_STATUS(tp_task_launch(futures[i], return_arg, NULL), TP_OK); /* there is memory again */
+        } else {
+            tp_future_release(futures[i]);
+            futures[i] = NULL;
+        }
+    }
+    CHECK_EQ(counter_get(&dropped), 0);
+    unblock(&busy);
+    for (int i = 0; i < N; i++)
+        if (futures[i] != NULL) result_of(futures[i]);
+    tp_executor_free(executor);
+    CHECK_EQ(counter_get(&dropped), launched);
 }
 
 static void add_a_callback(void) {
@@ -344,6 +408,8 @@ TEST(no_memory_first_tp_execute) { everywhere(execute_first); }
 TEST(no_memory_tp_submit_many) { everywhere(submit_in_bulk); }
 TEST(no_memory_many_tp_submit) { everywhere(submit_one_by_one); }
 TEST(no_memory_tp_submit_task) { everywhere(submit_with_everything); }
+TEST(no_memory_tp_task_prepare_and_launch) { everywhere(prepare_and_launch); }
+TEST(no_memory_many_tp_task_launch) { everywhere(launch_in_bulk); }
 TEST(no_memory_tp_future_add_done_callback) { everywhere(add_a_callback); }
 TEST(no_memory_tp_wait) { everywhere(wait_for_several); }
 TEST(no_memory_tp_completion_queue) { everywhere(use_queues); }
@@ -388,3 +454,42 @@ TEST(a06_completing_never_allocates) {
     result_of(busy.future);
     tp_executor_free(executor);
 }
+
+/* ---- a closure of some size costs no allocation ------------------------------------------------------------------------------------------------------ */
+
+#ifndef TPEXEC_PLAIN_MALLOC /* a library built so that every task is an allocation */
+
+/* Calls of the allocator, on whichever thread, while tasks with payloads of that size are launched, awaited or left to themselves. */
+static long allocations_of(tp_executor *executor, size_t size, long n) {
+    tp_future *futures[64];
+    atomic_store(&calls, 0);
+    atomic_store(&armed_everywhere, true);
+    for (long i = 0; i < n; i++) {
+        void      *payload = NULL;
+        tp_future *last = NULL;
+        for (int j = 0; j < 64; j++) {
+            CHECK_STATUS(tp_task_prepare(executor, size, 16, &futures[j], &payload), TP_OK);
+            CHECK_STATUS(tp_task_launch(futures[j], return_arg, NULL), TP_OK);
+            if (j % 2 == 0) tp_future_release(futures[j]);
+            else last = futures[j];
+        }
+        CHECK_STATUS(tp_future_result(last, TP_FOREVER, NULL), TP_OK);
+        for (int j = 1; j < 64; j += 2) result_of(futures[j]);
+    }
+    atomic_store(&armed_everywhere, false);
+    return atomic_load(&calls);
+}
+
+TEST(a_small_payload_costs_no_allocation_once_the_program_is_warm_and_a_large_one_one) {
+    static const size_t small[] = {0, 1, 24, 64, 65, 192};
+    tp_executor        *executor = new_executor(1);
+    for (size_t i = 0; i < sizeof small / sizeof small[0]; i++) {
+        allocations_of(executor, small[i], 20);
+        CHECK_EQ(allocations_of(executor, small[i], 20), 0);
+    }
+    allocations_of(executor, 193, 20);
+    CHECK_EQ(allocations_of(executor, 193, 20), 20 * 64);
+    tp_executor_free(executor);
+}
+
+#endif

@@ -11,6 +11,7 @@
 
 mod completion;
 mod fifo;
+mod launch;
 mod ring;
 mod wake;
 

@@ -1,0 +1,124 @@
+//! Depots: where the threads' caches of free blocks bring what is too much and fetch what is missing, one depot for each
+//! size of block. Called by `task::pool`.
+
+use super::chunk::Chunks;
+use super::node::Node;
+use crate::status::Result;
+use crate::sys::fork_lock::ForkLock;
+use std::mem::size_of;
+use std::sync::MutexGuard;
+
+/// Blocks in a chain.
+pub(super) const CHAIN: usize = 128;
+
+/// The sizes of block that are recycled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Size {
+    /// A plain node: half a cache line.
+    Node,
+    /// A node with a payload, in two cache lines.
+    Small,
+    /// The same in four.
+    Large,
+}
+
+impl Size {
+    pub(super) const ALL: [Size; 3] = [Size::Node, Size::Small, Size::Large];
+
+    pub(super) const fn bytes(self) -> usize {
+        match self {
+            Size::Node => size_of::<Node>(),
+            Size::Small => 4 * size_of::<Node>(),
+            Size::Large => 8 * size_of::<Node>(),
+        }
+    }
+}
+
+/// A block's memory while nobody uses it.
+pub(super) struct Free {
+    pub(super) next: *mut Free,
+    /// Of a chain's first block, in the depot: the next chain.
+    pub(super) next_chain: *mut Free,
+}
+
+pub(super) struct Depot {
+    /// Full chains, and what ending threads left (shorter ones, counted exactly).
+    chains: *mut Free,
+    blocks: usize,
+    chunks: Chunks,
+    /// Trim when `blocks` exceeds this; grows when a trim found too little, so that trimming stays cheap per block.
+    trim_above: usize,
+    /// A pthread key whose destructor brings a thread's blocks back; `None` until the first thread needs it.
+    pub(super) key: Option<libc::pthread_key_t>,
+}
+
+// SAFETY: the pointers are to free memory that the depot's lock guards.
+unsafe impl Send for Depot {}
+
+static DEPOTS: [ForkLock<Depot>; Size::ALL.len()] =
+    [Depot::new(Size::Node), Depot::new(Size::Small), Depot::new(Size::Large)];
+
+/// The depot of a size, locked.
+pub(super) fn lock(size: Size) -> MutexGuard<'static, Depot> {
+    DEPOTS[size as usize].lock()
+}
+
+impl Depot {
+    const fn new(size: Size) -> ForkLock<Depot> {
+        let chunks = Chunks::new(size.bytes());
+        let trim_above = chunks.kept() * 2;
+        ForkLock::new(Depot { chains: std::ptr::null_mut(), blocks: 0, chunks, trim_above, key: None })
+    }
+
+    /// A chain with its length.
+    pub(super) fn take(&mut self) -> Result<(*mut Free, usize)> {
+        if self.chains.is_null() {
+            return self.chunks.carve();
+        }
+        let chain = self.chains;
+        // SAFETY: chains in the depot are well-formed lists of free blocks.
+        unsafe {
+            self.chains = (*chain).next_chain;
+            let len = length(chain);
+            self.blocks -= len;
+            Ok((chain, len))
+        }
+    }
+
+    pub(super) fn put(&mut self, chain: *mut Free, len: usize) {
+        // SAFETY: the chain is the caller's to give.
+        unsafe { (*chain).next_chain = self.chains };
+        self.chains = chain;
+        self.blocks += len;
+        if self.blocks > self.trim_above {
+            self.trim();
+        }
+    }
+
+    #[cold]
+    fn trim(&mut self) {
+        // SAFETY: all chains are lists of free blocks from our chunks.
+        (self.chains, self.blocks) = unsafe { self.chunks.give_back(self.chains, self.blocks) };
+        self.trim_above = (self.blocks * 2).max(self.chunks.kept() * 2);
+    }
+}
+
+/// # Safety
+/// A well-formed list of at most CHAIN blocks.
+unsafe fn length(mut chain: *mut Free) -> usize {
+    let mut n = 0;
+    while !chain.is_null() {
+        n += 1;
+        // SAFETY: this function's contract.
+        chain = unsafe { (*chain).next };
+    }
+    n
+}
+
+pub(crate) fn lock_for_fork() {
+    DEPOTS.iter().for_each(ForkLock::lock_for_fork);
+}
+
+pub(crate) fn unlock_after_fork() {
+    DEPOTS.iter().for_each(ForkLock::unlock_after_fork);
+}
