@@ -4,17 +4,17 @@
 //! The transition itself, with its proof, is in `task::node`. Everything here happens after it, outside of every lock, so a
 //! callback may do anything (K3). Waiters come first, so a slow callback keeps nobody waiting (K5).
 
-use crate::alloc::try_box;
 use crate::current::outside_task;
 use crate::registry;
 use crate::status::{Result, FORKED, NOT_LAUNCHED};
 use crate::task::listen::Added;
-use crate::task::observer::{Kind, List, Observer};
+use crate::task::observer::{Class, Kind, List, Observer};
 use crate::task::state::{is_done, CANCELLED, PENDING, STATE};
-use crate::task::{DoneFn, Node};
+use crate::task::{pool, DoneFn, Node};
 use std::ffi::c_void;
+use std::ptr::NonNull;
 
-/// A done callback on its way.
+/// A done callback on its way, in memory of a node's size.
 #[repr(C)]
 struct Callback {
     observer: Observer,
@@ -70,13 +70,13 @@ impl Node {
     pub unsafe fn add_done_callback(&self, func: DoneFn, user_data: *mut c_void) -> Result<()> {
         if !is_done(self.word()) {
             self.check_awaitable()?;
-            let observer = Observer::new(Kind::Callback, run_callback);
-            let callback = Box::into_raw(try_box(Callback { observer, func, user_data })?);
-            // SAFETY: the record is on the heap until it is notified, or taken back here.
+            let observer = Observer::new(&Class { kind: Kind::Callback, notify: run_callback });
+            let callback = pool::alloc_record(Callback { observer, func, user_data })?;
+            // SAFETY: the record is there until it is notified, or freed here.
             unsafe {
-                match self.add_observer(callback.cast()) {
+                match self.add_observer(callback.as_ptr().cast()) {
                     Added::Registered => return Ok(()),
-                    Added::AlreadyDone => drop(Box::from_raw(callback)),
+                    Added::AlreadyDone => pool::free_record(callback),
                 }
             }
         }
@@ -89,8 +89,13 @@ impl Node {
 }
 
 unsafe fn run_callback(observer: *mut Observer, node: &Node) {
-    // SAFETY: registered above as the first member of a boxed Callback; notified once.
-    let Callback { func, user_data, .. } = *unsafe { Box::from_raw(observer.cast::<Callback>()) };
+    // SAFETY: registered above as the first member of a Callback; notified once.
+    let Callback { func, user_data, .. } = unsafe {
+        let callback = NonNull::new_unchecked(observer.cast::<Callback>());
+        let taken = callback.read();
+        pool::free_record(callback);
+        taken
+    };
     // SAFETY: the user's function, with the user's data and a future that is referred to during the call.
     outside_task(|| unsafe { func(std::ptr::from_ref(node).cast_mut(), user_data) });
 }

@@ -21,7 +21,7 @@ use crate::status::{Error, Result, Status, FORKED, TIMEOUT};
 use crate::sync::{fence, AtomicU32, AtomicUsize, Mutex, MutexGuard, Ordering::*};
 use crate::sys::{fork, futex};
 use crate::task::listen::Added;
-use crate::task::observer::{Kind, Observer};
+use crate::task::observer::{Class, Kind, Observer};
 use crate::task::state::is_done;
 use crate::task::{Future, Node};
 use crate::wait::{help, own_pending, Timeout};
@@ -132,7 +132,7 @@ impl CompletionQueue {
     pub fn add(&self, future: &Node, tag: u64) -> Result<()> {
         self.check_own()?;
         future.check_awaitable()?;
-        let observer = Observer::new(Kind::Waiter, notify);
+        let observer = Observer::new(&Class { kind: Kind::Waiter, notify });
         let (previous, next) = (std::ptr::null_mut(), std::ptr::null_mut());
         let record = try_box(Record { observer, queue: self, future: future.retain(), tag, previous, next })?;
         let (record, call_workers) = {

@@ -9,7 +9,7 @@ use crate::status::{Result, TIMEOUT};
 use crate::sync::{fence, AtomicU32, AtomicUsize, Ordering::*};
 use crate::sys::futex;
 use crate::task::listen::Added;
-use crate::task::observer::{Kind, Observer};
+use crate::task::observer::{Class, Kind, Observer};
 use crate::task::outcome::Outcome;
 use crate::task::state::is_done;
 use crate::task::Node;
@@ -60,7 +60,7 @@ pub(crate) unsafe fn wait(futures: &[*const Node], timeout: Timeout, what: WaitF
     unsafe {
         for (i, node) in nodes().enumerate() {
             let record = (&raw mut (*block).records[i]).cast::<Record>();
-            record.write(Record { observer: Observer::new(Kind::Waiter, notify), block });
+            record.write(Record { observer: Observer::new(&Class { kind: Kind::Waiter, notify }), block });
             if node.add_observer(record.cast()) == Added::AlreadyDone {
                 notify(record.cast(), node);
             }

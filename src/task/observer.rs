@@ -15,18 +15,24 @@ pub(crate) enum Kind {
     Callback,
 }
 
+/// What all records of an owner have in common; apart, so that a done callback with its data is no larger than a node.
+#[derive(Debug)]
+pub(crate) struct Class {
+    pub(crate) kind: Kind,
+    /// Takes the record back: after this call the list does not know it any more.
+    pub(crate) notify: unsafe fn(*mut Observer, &Node),
+}
+
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Observer {
     next: *mut Observer,
-    kind: Kind,
-    /// Takes the record back: after this call the list does not know it any more.
-    notify: unsafe fn(*mut Observer, &Node),
+    class: &'static Class,
 }
 
 impl Observer {
-    pub(crate) const fn new(kind: Kind, notify: unsafe fn(*mut Observer, &Node)) -> Observer {
-        Observer { next: std::ptr::null_mut(), kind, notify }
+    pub(crate) const fn new(class: &'static Class) -> Observer {
+        Observer { next: std::ptr::null_mut(), class }
     }
 }
 
@@ -80,7 +86,7 @@ impl List {
             // SAFETY: the task is done, so the list is ours alone; its records are valid until notified.
             unsafe {
                 let next = (*record).next;
-                let list = match (*record).kind {
+                let list = match (*record).class.kind {
                     Kind::Waiter => &mut waiters,
                     Kind::Callback => &mut callbacks,
                 };
@@ -98,7 +104,7 @@ impl List {
             // SAFETY: as in `in_order`. `next` is read first, since the record is gone after its notification.
             unsafe {
                 let next = (*record).next;
-                ((*record).notify)(record, node);
+                ((*record).class.notify)(record, node);
                 record = next;
             }
         }

@@ -1,5 +1,5 @@
-//! Recycled memory of nodes, and of blocks that begin with a node. Called by `executor` (a node for a submission),
-//! `task::payload` (a block) and `task::handle` (a node's end).
+//! Recycled memory of nodes, of blocks that begin with a node, and of records no larger than one. Called by `executor` (a node
+//! for a submission), `task::payload` (a block), `completion` (a done callback) and `task::handle` (a node's end).
 //!
 //! A task's memory is allocated on one thread and freed on another, the case in which general allocators are slowest.
 //! There are few sizes of block, so here those of one size travel in chains of 128: each thread has a free list of its own
@@ -13,6 +13,7 @@
 //!
 //! With the feature `plain-malloc` every node comes from malloc, for tools that watch malloc; likewise under loom.
 
+use super::depot::Size;
 use super::node::Node;
 use crate::status::Result;
 use std::ptr::NonNull;
@@ -27,9 +28,26 @@ pub(crate) use recycled::{alloc, free};
 #[cfg(not(any(loom, feature = "plain-malloc")))]
 pub(super) use recycled::{alloc_block, free_block};
 
+/// Memory for a record that is no larger than a node, filled with it.
+pub(crate) fn alloc_record<T>(record: T) -> Result<NonNull<T>> {
+    const { assert!(size_of::<T>() <= size_of::<Node>() && align_of::<T>() <= align_of::<Node>()) };
+    let memory = alloc_block(Size::Node)?.cast::<T>();
+    // SAFETY: a free block of ours, large and aligned enough.
+    unsafe { memory.write(record) };
+    Ok(memory)
+}
+
+/// Takes a record's memory back.
+///
+/// # Safety
+/// From `alloc_record`, not used again.
+pub(crate) unsafe fn free_record<T>(record: NonNull<T>) {
+    // SAFETY: this function's contract.
+    unsafe { free_block(record.cast(), Size::Node) };
+}
+
 #[cfg(any(loom, feature = "plain-malloc"))]
 mod plain {
-    use super::super::depot::Size;
     use super::*;
     use crate::alloc::{free_raw, try_raw};
     use std::alloc::Layout;
@@ -64,7 +82,7 @@ mod plain {
 
 #[cfg_attr(any(loom, feature = "plain-malloc"), allow(dead_code))]
 mod recycled {
-    use super::super::depot::{self, Depot, Free, Size, CHAIN};
+    use super::super::depot::{self, Depot, Free, CHAIN};
     use super::*;
     use crate::sys::tls::{self, Word};
     use std::cell::Cell;

@@ -4,7 +4,7 @@ use super::{pointer, NOTHING};
 use crate::queue::release;
 use crate::task::listen::Added;
 use crate::task::node::{Ended, Failed, Held, Node, Reference};
-use crate::task::observer::{Kind, Observer};
+use crate::task::observer::{Class, Kind, Observer};
 use crate::task::outcome::Outcome;
 use crate::task::pool;
 use crate::task::state::{CANCELLED, REF};
@@ -43,7 +43,11 @@ struct Counting {
 impl Counting {
     fn new(kind: Kind) -> (*mut Counting, Arc<AtomicUsize>) {
         let count = Arc::new(AtomicUsize::new(0));
-        let record = Counting { observer: Observer::new(kind, notified), count: count.clone() };
+        let class = match kind {
+            Kind::Waiter => &Class { kind: Kind::Waiter, notify: notified },
+            Kind::Callback => &Class { kind: Kind::Callback, notify: notified },
+        };
+        let record = Counting { observer: Observer::new(class), count: count.clone() };
         (crate::alloc::try_box(record).map(Box::into_raw).unwrap(), count)
     }
 }
@@ -302,7 +306,7 @@ fn o02_a_failure_kept_in_place_loses_no_observer() {
             assert_eq!(unsafe { (*node.error_record()).code }, 7);
             unsafe { (*observer.cast::<Counting>()).count.fetch_add(1, AcqRel) };
         }
-        unsafe { (*record).observer = Observer::new(Kind::Waiter, count_only) };
+        unsafe { (*record).observer = Observer::new(&Class { kind: Kind::Waiter, notify: count_only }) };
         if unsafe { shared.get().add_observer(record.cast()) } == Added::AlreadyDone {
             unsafe { count_only(record.cast(), shared.get()) };
         }
