@@ -1,4 +1,4 @@
-# What `cmake --install` puts where: library, header, CMake package, pkg-config file, licences. Included by the top CMakeLists.txt.
+# What `cmake --install` puts where: library, headers, CMake package, pkg-config file, licences. Included by the top CMakeLists.txt.
 # Nothing installed holds an absolute path, as long as the directories given to GNUInstallDirs are relative: a prefix can be moved.
 #
 # Components, for packagers: tpexec_runtime (what a program needs to start), tpexec_development (all else).
@@ -18,7 +18,7 @@ install(FILES "${TPEXEC_STAGE_DIR}/${TPEXEC_SONAME}" # a link, and stays one
     DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT tpexec_runtime)
 install(FILES "${TPEXEC_STAGE_DIR}/${TPEXEC_LINK_NAME}" "${TPEXEC_STAGE_DIR}/${TPEXEC_STATIC_NAME}"
     DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT tpexec_development)
-install(FILES "${PROJECT_SOURCE_DIR}/include/tpexec.h"
+install(FILES "${PROJECT_SOURCE_DIR}/include/tpexec.h" "${PROJECT_SOURCE_DIR}/include/tpexec.hpp"
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT tpexec_development)
 
 # Inside another project CMAKE_INSTALL_DOCDIR is that project's own.

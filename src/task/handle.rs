@@ -3,6 +3,7 @@
 use super::node::Node;
 use super::state::{EXTRA, FAILED, HOOKS, PAYLOAD};
 use super::{extra, payload, pool};
+use std::ffi::c_void;
 use std::ops::Deref;
 use std::ptr::NonNull;
 
@@ -70,13 +71,23 @@ impl Node {
 ///
 /// # Safety
 /// No reference is left, and `node` is not used again.
+#[inline]
 pub(crate) unsafe fn destroy(node: NonNull<Node>) {
     // SAFETY: this function's contract.
     unsafe {
-        let (word, func, value) = node.as_ref().take_apart();
-        if word & HOOKS == 0 {
-            return pool::free(node);
+        match node.as_ref().take_apart() {
+            (word, ..) if word & HOOKS == 0 => pool::free(node),
+            (word, func, value) => destroy_with_hooks(node, word, func, value),
         }
+    }
+}
+
+/// # Safety
+/// As for `destroy`; the rest is what `take_apart` gave.
+#[inline(never)]
+unsafe fn destroy_with_hooks(node: NonNull<Node>, word: u64, func: *mut (), value: *mut c_void) {
+    // SAFETY: this function's contract.
+    unsafe {
         if word & (EXTRA | FAILED) != 0 {
             extra::release(node.as_ref(), word, func, value);
         }

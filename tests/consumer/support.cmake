@@ -70,7 +70,7 @@ endfunction()
 # install_files(<variable> <libdir>): what an installation has, relative to its prefix.
 function(install_files variable libdir)
     set(${variable}
-        include/tpexec.h
+        include/tpexec.h include/tpexec.hpp
         ${libdir}/${TPEXEC_SHARED_NAME} ${libdir}/${TPEXEC_SONAME} ${libdir}/libtpexec.so ${libdir}/libtpexec.a
         ${libdir}/cmake/tpexec/tpexecConfig.cmake ${libdir}/cmake/tpexec/tpexecConfigVersion.cmake
         ${libdir}/pkgconfig/tpexec.pc
@@ -93,9 +93,9 @@ endfunction()
 
 # expect_no_paths(<directory> <path>…): no installed text file names any of the paths.
 function(expect_no_paths directory)
-    file(GLOB_RECURSE files "${directory}/*.cmake" "${directory}/*.pc" "${directory}/*.h")
+    file(GLOB_RECURSE files "${directory}/*.cmake" "${directory}/*.pc" "${directory}/*.h" "${directory}/*.hpp")
     list(LENGTH files count)
-    expect_equal("number of text files in ${directory}" "${count}" 4)
+    expect_equal("number of text files in ${directory}" "${count}" 5)
     foreach(file IN LISTS files)
         file(READ "${file}" text)
         foreach(path IN LISTS ARGN)

@@ -1,0 +1,10 @@
+// Every test of tpexec.hpp that runs in one process, as one program: it is compiled in each C++ standard by each compiler.
+#include "callbacks.cpp"
+#include "coroutines.cpp"
+#include "exceptions.cpp"
+#include "executors.cpp"
+#include "futures.cpp"
+#include "mapping.cpp"
+#include "several.cpp"
+#include "stopping.cpp"
+#include "submitting.cpp"

@@ -1,0 +1,13 @@
+# Compiles SOURCE by COMPILER with FLAGS, links it with LIBRARY to PROGRAM, and runs that.
+get_filename_component(directory "${LIBRARY}" DIRECTORY)
+foreach(step compile run)
+    if(step STREQUAL "compile")
+        set(command "${COMPILER}" ${FLAGS} "${SOURCE}" -o "${PROGRAM}" "${LIBRARY}" "-Wl,-rpath,${directory}")
+    else()
+        set(command "${PROGRAM}")
+    endif()
+    execute_process(COMMAND ${command} RESULT_VARIABLE result)
+    if(NOT result EQUAL 0)
+        message(FATAL_ERROR "${step}: ended with ${result}")
+    endif()
+endforeach()
