@@ -3,8 +3,8 @@
 //! The product is the C ABI in [`ffi`], described by `include/tpexec.h`. Everything else is the core, in Rust, which knows
 //! nothing of C but the shape of a task function. The tour, in the order in which a task flows:
 //!
-//! 1. [`executor`] takes a task in: a node from [`task`]'s recycled memory, published in the [`queue`];
-//!    Or in two steps, with a value that its submitter makes in the task's own memory: [`launch`];
+//! 1. an [`executor`] is the whole of it. [`submit`] takes a task in: a node from [`task`]'s recycled memory, published in the
+//!    [`queue`]; [`launch`] does so in two steps, with a value that its submitter makes in the task's own memory;
 //! 2. [`scheduler`] sees that somebody looks: wakes a worker or starts one ([`lifecycle`]);
 //! 3. a [`worker`] takes it, calls the function, ends the node;
 //! 4. [`completion`] tells those who wait, then runs the done callbacks;
@@ -13,7 +13,7 @@
 //! Dependencies point down this list; underneath lie [`registry`] (from a node's id to its executor), [`current`] (what this
 //! thread is doing), [`alloc`] and [`reserve`] (allocation that can fail), [`sys`] (the operating system) and [`sync`] (std or loom).
 //!
-//! `unsafe` is expected where memory is shared by protocol (`task`, `queue`, `registry`, `launch`, the registrations of
+//! `unsafe` is expected where memory is shared by protocol (`task`, `queue`, `registry`, `submit`, `launch`, the registrations of
 //! `wait_first`, `completion_queue` and `map`), where user functions are called (`worker`, `completion`, `current`), in `sys`,
 //! `alloc` and `ffi`. Each block says why it is sound; each protocol has its proof in prose where it is written down, and a
 //! loom model in `tests/models`.
@@ -31,6 +31,7 @@ mod launch;
 mod lifecycle;
 pub mod map;
 pub mod status;
+mod submit;
 pub mod task;
 pub mod wait;
 mod wait_first;
