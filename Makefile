@@ -12,7 +12,7 @@ DEMO_DIR ?= /usr/include
 export BUILD PREFIX DESTDIR DEMO_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-check install clean
+.PHONY: help demo test bench bench-peers bench-check install clean
 
 help:
 	@echo 'libtpexec: concurrent.futures.ThreadPoolExecutor for C and C++'
@@ -20,6 +20,7 @@ help:
 	@echo '  make demo      build, install into $(BUILD)/stage, count $(DEMO_DIR) with a parallel wc, compare with wc'
 	@echo '  make test      every check and test; a few minutes'
 	@echo '  make bench     time per task of each operation, against a textbook Rust pool'
+	@echo '  make bench-peers  the same against oneTBB, rayon, Java and others, into benches/results/; about 15 minutes'
 	@echo '  make bench-check  instructions per task of each operation, against the committed baseline'
 	@echo '  make install   into PREFIX=$(PREFIX), below DESTDIR if that is set'
 	@echo '  make clean     remove $(BUILD) and what cargo built'
@@ -36,6 +37,13 @@ test:
 bench:
 	@scripts/setup-debian.sh cargo cc python3 readelf
 	@$(MAKE) -C benches bench
+
+# Takes QUICK=1, PEERS=onetbb,rayon, ONLY=collect,fib, ROUNDS=3; peers that Debian lacks: TASKFLOW=/path/to/a/copy and others
+# (benches/Makefile).
+bench-peers:
+	@scripts/setup-debian.sh cargo cc c++ cmake javac make pkg-config python3 readelf \
+	    apr-1.0/apr_thread_pool.h boost/asio.hpp glib-2.0/glib.h oneapi/tbb.h uv.h
+	@$(MAKE) -C benches peers
 
 # Part of `make test`: instructions, unlike times, do not depend on what else the machine does. ACCEPT=1 makes the counts the
 # baseline; LIB=FILE counts that libtpexec.so instead of building one.

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dialect.h"
+
 /* What a workload is given, and what it reports. */
 typedef struct run {
     size_t workers;
@@ -22,31 +24,30 @@ typedef struct run {
     double value;           /* the workload's figure, in its unit; where that is ns per task the driver fills it in */
     double p50_ns, p99_ns;  /* round trip only */
     double wakeups;         /* idle only */
-    double bytes;           /* memory only */
 } run;
 
-static uint64_t clock_ns(clockid_t clock)
+static inline uint64_t clock_ns(clockid_t clock)
 {
     struct timespec t;
     clock_gettime(clock, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static uint64_t monotonic_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
+static inline uint64_t monotonic_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
 
-static void begin(run *r)
+static inline void begin(run *r)
 {
     r->cpu_ns = -(double)clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     r->wall_ns = -(double)monotonic_ns();
 }
 
-static void end(run *r)
+static inline void end(run *r)
 {
     r->wall_ns += (double)monotonic_ns();
     r->cpu_ns += (double)clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
-static void check(bool right, const char *what)
+static inline void check(bool right, const char *what)
 {
     if (right)
         return;
@@ -54,15 +55,17 @@ static void check(bool right, const char *what)
     exit(1);
 }
 
-static void *allocate(size_t n, size_t size)
+#ifndef __cplusplus
+static inline void *allocate(size_t n, size_t size)
 {
     void *memory = malloc(n * size);
     check(memory != NULL, "malloc");
-    memset(memory, 1, n * size); /* the driver's own page faults are not the subject's */
+    memset(memory, 1, n * size);
     return memory;
 }
+#endif
 
-static double resident_bytes(void)
+static inline double resident_bytes(void)
 {
     /* smaps_rollup walks the page tables: exact, unlike the batched counters in statm. */
     FILE *file = fopen("/proc/self/smaps_rollup", "r");
@@ -79,7 +82,7 @@ static double resident_bytes(void)
 
 /* Every thread but the caller: CPU time in ns and times given a CPU. From the scheduler's own books, exact to the ns: a
  * thread that slept through the window adds nothing at all. */
-static void usage_of_others(double *cpu_ns, double *runs)
+static inline void usage_of_others(double *cpu_ns, double *runs)
 {
     DIR *threads = opendir("/proc/self/task");
     check(threads != NULL, "/proc/self/task cannot be read");
@@ -99,9 +102,11 @@ static void usage_of_others(double *cpu_ns, double *runs)
     closedir(threads);
 }
 
-static void sleep_for(double seconds)
+static inline void sleep_for(double seconds)
 {
-    struct timespec t = {.tv_sec = (time_t)seconds, .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)};
+    struct timespec t;
+    t.tv_sec = (time_t)seconds;
+    t.tv_nsec = (long)((seconds - (double)t.tv_sec) * 1e9);
     nanosleep(&t, NULL);
 }
 

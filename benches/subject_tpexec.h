@@ -2,16 +2,17 @@
 #ifndef SUBJECT_TPEXEC_H
 #define SUBJECT_TPEXEC_H
 
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <tpexec.h>
 
+#include "refusal.h"
+
 #define SUBJECT_NAME "tpexec"
-#define SUBJECT_CAN_NEST 1 /* a task may wait for its own child on however few workers */
+#define SUBJECT_SUBMITS_MANY
 
 typedef tp_executor subject_pool;
 typedef tp_future *subject_future;
+
+static const refusal subject_refusals[] = {NO_MORE_REFUSALS};
 
 /* A refused call would make the figures meaningless: end the run, with the reason. */
 static void subject_die(const char *call)
@@ -19,6 +20,8 @@ static void subject_die(const char *call)
     fprintf(stderr, "%s: %s\n", call, tp_last_error_message());
     exit(1);
 }
+
+static inline void subject_print_version(void) { printf("libtpexec %s\n", tp_version_string()); }
 
 static inline subject_pool *subject_new(size_t workers)
 {
@@ -48,12 +51,12 @@ static inline void subject_submit_many(subject_pool *pool, void *(*fn)(void *), 
         subject_die("tp_submit_many");
 }
 
-static inline void *subject_result(subject_future future) /* waits, and gives the handle back */
+static inline void *subject_result(subject_future *future) /* waits, and gives the handle back */
 {
     void *result = NULL;
-    if (tp_future_result(future, TP_FOREVER, &result) != TP_OK)
+    if (tp_future_result(*future, TP_FOREVER, &result) != TP_OK)
         subject_die("tp_future_result");
-    tp_future_release(future);
+    tp_future_release(*future);
     return result;
 }
 

@@ -1,20 +1,34 @@
 #!/bin/sh
 # shellcheck disable=SC2086 # $packages is a list of words
-# Makes sure that the commands named as arguments exist: installs the Debian packages that hold the missing ones if it may (apt, root),
-# else says which packages to install. Rust is never installed, only asked for.
+# Makes sure that the commands and the C and C++ headers (*.h, *.hpp) named as arguments exist: installs the Debian packages that
+# hold the missing ones if it may (apt, root), else says which packages to install. Rust is never installed, only asked for.
 set -eu
+
+# has NAME: whether the command is in PATH, or the compiler finds the header.
+has() {
+    case $1 in
+        *.h | *.hpp) printf '#if !__has_include(<%s>)\n#error\n#endif\n' "$1" | c++ -E -x c++ - >/dev/null 2>&1 ;;
+        *) command -v "$1" >/dev/null 2>&1 ;;
+    esac
+}
 
 packages=
 rust=
-for command in "$@"; do
-    command -v "$command" >/dev/null 2>&1 && continue
-    case $command in
-        cargo | rustfmt | cargo-clippy) rust="$rust $command" ;;
+for wanted in "$@"; do
+    has "$wanted" && continue
+    case $wanted in
+        cargo | rustfmt | cargo-clippy) rust="$rust $wanted" ;;
         cc | gcc) packages="$packages gcc libc6-dev" ;;
         c++ | g++) packages="$packages g++" ;;
         readelf | nm) packages="$packages binutils" ;;
-        clang | cmake | make | pkg-config | python3 | valgrind) packages="$packages $command" ;;
-        *) echo "setup-debian.sh: no package known for '$command'" >&2 && exit 2 ;;
+        clang | cmake | make | pkg-config | python3 | valgrind) packages="$packages $wanted" ;;
+        javac) packages="$packages default-jdk-headless" ;;
+        apr-1.0/*) packages="$packages libaprutil1-dev" ;;
+        boost/*) packages="$packages libboost-dev" ;;
+        glib-2.0/*) packages="$packages libglib2.0-dev" ;;
+        oneapi/*) packages="$packages libtbb-dev" ;;
+        uv.h) packages="$packages libuv1-dev" ;;
+        *) echo "setup-debian.sh: no package known for '$wanted'" >&2 && exit 2 ;;
     esac
 done
 

@@ -57,6 +57,8 @@ step configure one cmake -S "$source_dir" -B "$build_dir/test" -DCMAKE_BUILD_TYP
 step build one cmake --build "$build_dir/test" --parallel "$(nproc)"
 # The C tests, the examples with their output, the parallel wc against wc, and the consumers of an installation.
 step ctest ctest_tests cmake -E chdir "$build_dir/test" ctest --output-on-failure --parallel "$(nproc)"
+# The benchmark's tables and verdicts, from measurements made up for the purpose.
+step bench-report one make -C benches test
 # Instructions per task, against the committed baseline; and the tests of that comparison.
 step count-tests one make -C benches/callgrind test
 step bench-check one make bench-check
