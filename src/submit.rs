@@ -9,8 +9,9 @@ use crate::executor::{check_open, Executor, STARTED};
 use crate::queue::shared::Refused;
 use crate::queue::Entry;
 use crate::registry;
-use crate::status::{Error, Result, Status, FORKED};
+use crate::status::{Result, FORKED};
 use crate::sync::Ordering::*;
+use crate::task::bundle::Bundle;
 use crate::task::extra::Extra;
 use crate::task::handle::Future;
 use crate::task::state::{ANONYMOUS, REF};
@@ -98,10 +99,10 @@ impl Executor {
         if futures.is_null() {
             self.queue().shared.push_many(n, |i| Entry::call(func, arg(i)))?;
         } else {
-            // `futures` may only be written when nothing can fail any more, so the nodes wait in a chain.
-            let mut chain = Chain::new(n, |i| Node::new(self.id(), func, None, arg(i), 2 * REF))?;
+            // `futures` may only be written when nothing can fail any more, so the nodes' memory is got first.
+            let (mut bundle, id) = (Bundle::new(n)?, self.id());
             self.queue().shared.push_many(n, |i| {
-                let node = chain.pop();
+                let node = bundle.make(Node::new(id, func, None, arg(i), 2 * REF));
                 // SAFETY: room for n.
                 unsafe { *futures.add(i) = node.as_ptr() };
                 Entry::node(node)
@@ -152,31 +153,3 @@ impl Executor {
 }
 
 fn drop_copy(_: NonNull<Node>) {}
-
-/// Nodes that nobody knows yet, to be popped in the order in which they were made; what is left is freed.
-struct Chain(Vec<NonNull<Node>>);
-
-impl Chain {
-    fn new(n: usize, mut make: impl FnMut(usize) -> Node) -> Result<Chain> {
-        let mut chain = Chain(Vec::new());
-        chain.0.try_reserve_exact(n).map_err(|_| Error::new(Status::NoMemory, "out of memory"))?;
-        for i in (0..n).rev() {
-            let node = pool::alloc(make(i))?;
-            chain.0.extend([node]);
-        }
-        Ok(chain)
-    }
-
-    fn pop(&mut self) -> NonNull<Node> {
-        self.0.pop().expect("as many as were made")
-    }
-}
-
-impl Drop for Chain {
-    fn drop(&mut self) {
-        for node in self.0.drain(..) {
-            // SAFETY: never published.
-            unsafe { pool::free(node) };
-        }
-    }
-}

@@ -10,13 +10,14 @@ pub(crate) fn usable() -> usize {
     affinity().min(quota().unwrap_or(usize::MAX)).max(1)
 }
 
-/// The same, asked once per process: for decisions about spinning.
+/// How many processors the affinity mask allows, asked once per process: for decisions about spinning. A quota says how long the
+/// process may run, not on how many processors at once, and to read it would cost the first wait some ten system calls.
 pub(crate) fn cached() -> usize {
     static KNOWN: AtomicUsize = AtomicUsize::new(0);
     // Relaxed: every thread would find the same.
     match KNOWN.load(Relaxed) {
         0 => {
-            let found = usable();
+            let found = affinity().max(1);
             KNOWN.store(found, Relaxed);
             found
         }

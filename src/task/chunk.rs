@@ -27,12 +27,14 @@ pub(super) struct Chunks {
     /// What is left to carve of the current chunk.
     next: *mut u8,
     left: usize,
+    /// Blocks of chunks that have their pages.
+    carved: usize,
 }
 
 impl Chunks {
     pub(super) const fn new(bytes: usize) -> Chunks {
         const NONE: *mut Header = std::ptr::null_mut();
-        Chunks { bytes, all: NONE, empty: NONE, next: std::ptr::null_mut(), left: 0 }
+        Chunks { bytes, all: NONE, empty: NONE, next: std::ptr::null_mut(), left: 0, carved: 0 }
     }
 
     /// Blocks' worth of memory at the beginning of a chunk that its header takes.
@@ -50,6 +52,11 @@ impl Chunks {
         KEPT / self.bytes
     }
 
+    /// Blocks that there are, free or not.
+    pub(super) const fn carved(&self) -> usize {
+        self.carved
+    }
+
     /// A chain of fresh blocks, with its length.
     pub(super) fn carve(&mut self) -> Result<(*mut Free, usize)> {
         if self.left == 0 {
@@ -64,9 +71,10 @@ impl Chunks {
             self.next = self.next.wrapping_add(self.bytes);
             let next = if i + 1 < len { self.next.cast() } else { std::ptr::null_mut() };
             // SAFETY: inside the chunk, not handed out.
-            unsafe { block.write(Free { next, next_chain: std::ptr::null_mut() }) };
+            unsafe { (*block).next = next };
         }
         self.left -= len;
+        self.carved += len;
         Ok((first, len))
     }
 
@@ -121,6 +129,7 @@ impl Chunks {
                 chunk = (*chunk).next_empty;
             }
             self.empty = empty;
+            self.carved -= blocks - left;
             (kept, left)
         }
     }
@@ -177,12 +186,12 @@ unsafe fn rebuild(chains: *mut Free) -> *mut Free {
             current = block;
             len += 1;
             if len == CHAIN {
-                (*current).next_chain = done;
+                ((*current).next_chain, (*current).len) = (done, len);
                 (done, current, len) = (current, std::ptr::null_mut(), 0);
             }
         });
         if !current.is_null() {
-            (*current).next_chain = done;
+            ((*current).next_chain, (*current).len) = (done, len);
             done = current;
         }
     }

@@ -37,8 +37,10 @@ impl Size {
 /// A block's memory while nobody uses it.
 pub(super) struct Free {
     pub(super) next: *mut Free,
-    /// Of a chain's first block, in the depot: the next chain.
+    /// Of a chain's first block, in the depot: the next chain, and the length of this one. (To count would be to fetch
+    /// every block from the processor that freed it.)
     pub(super) next_chain: *mut Free,
+    pub(super) len: usize,
 }
 
 pub(super) struct Depot {
@@ -46,7 +48,7 @@ pub(super) struct Depot {
     chains: *mut Free,
     blocks: usize,
     chunks: Chunks,
-    /// Trim when `blocks` exceeds this; grows when a trim found too little, so that trimming stays cheap per block.
+    /// Trim only when `blocks` exceeds this; grows when a trim found too little, so that trimming stays cheap per block.
     trim_above: usize,
     /// A pthread key whose destructor brings a thread's blocks back; `None` until the first thread needs it.
     pub(super) key: Option<libc::pthread_key_t>,
@@ -79,18 +81,19 @@ impl Depot {
         // SAFETY: chains in the depot are well-formed lists of free blocks.
         unsafe {
             self.chains = (*chain).next_chain;
-            let len = length(chain);
-            self.blocks -= len;
-            Ok((chain, len))
+            self.blocks -= (*chain).len;
+            Ok((chain, (*chain).len))
         }
     }
 
     pub(super) fn put(&mut self, chain: *mut Free, len: usize) {
         // SAFETY: the chain is the caller's to give.
-        unsafe { (*chain).next_chain = self.chains };
+        unsafe { ((*chain).next_chain, (*chain).len) = (self.chains, len) };
         self.chains = chain;
         self.blocks += len;
-        if self.blocks > self.trim_above {
+        // A trim looks at every free block, so it waits until half of all blocks are free: then each block is looked at once
+        // or twice on the way from a spike down, however high that was.
+        if self.blocks > self.trim_above && self.blocks > self.chunks.carved() / 2 {
             self.trim();
         }
     }
@@ -101,18 +104,6 @@ impl Depot {
         (self.chains, self.blocks) = unsafe { self.chunks.give_back(self.chains, self.blocks) };
         self.trim_above = (self.blocks * 2).max(self.chunks.kept() * 2);
     }
-}
-
-/// # Safety
-/// A well-formed list of at most CHAIN blocks.
-unsafe fn length(mut chain: *mut Free) -> usize {
-    let mut n = 0;
-    while !chain.is_null() {
-        n += 1;
-        // SAFETY: this function's contract.
-        chain = unsafe { (*chain).next };
-    }
-    n
 }
 
 pub(crate) fn lock_for_fork() {

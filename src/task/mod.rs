@@ -6,8 +6,9 @@
 //! * [`observer`]: who wants to hear of the end
 //! * [`extra`]: the rarely used: drop hooks, name, what a failed task reported
 //! * [`payload`]: room for a value of the submitter's beside the node
-//! * [`pool`], [`depot`], [`chunk`]: recycled memory
+//! * [`pool`] and [`bundle`], [`depot`], [`chunk`]: recycled memory, one by one and many at once
 
+pub(crate) mod bundle;
 pub(crate) mod chunk;
 pub(crate) mod depot;
 pub(crate) mod extra;

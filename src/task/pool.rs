@@ -8,8 +8,9 @@
 //!
 //! Memory comes from the system in chunks of 2 MiB, aligned, asked to be huge pages (page faults otherwise cost a
 //! submission 16 to 33 ns) but for the first, so that a program with few tasks touches few pages. It goes back when the
-//! depot of a size holds more than 64 MiB: chunks of which every block is in the depot lose their pages (`MADV_DONTNEED`),
-//! down to 32 MiB. Their addresses stay mapped and are used again first: a late futex wake-up may still name one.
+//! depot of a size holds more than 64 MiB, and half of all there is of that size: chunks of which every block is in the
+//! depot lose their pages (`MADV_DONTNEED`), down to 32 MiB. Their addresses stay mapped and are used again first: a late
+//! futex wake-up may still name one.
 //!
 //! With the feature `plain-malloc` every node comes from malloc, for tools that watch malloc; likewise under loom.
 
@@ -26,7 +27,7 @@ pub(super) use plain::{alloc_block, free_block};
 #[cfg(not(any(loom, feature = "plain-malloc")))]
 pub(crate) use recycled::{alloc, free};
 #[cfg(not(any(loom, feature = "plain-malloc")))]
-pub(super) use recycled::{alloc_block, free_block};
+pub(super) use recycled::{alloc_block, free_block, give_back, withdraw};
 
 /// Memory for a record that is no larger than a node, filled with it.
 pub(crate) fn alloc_record<T>(record: T) -> Result<NonNull<T>> {
@@ -180,6 +181,42 @@ mod recycled {
         })
     }
 
+    /// Hands over chains of free nodes, at least `n` in all: the calling thread's own first, then the depot's. What was
+    /// handed over before a failure stays handed over.
+    pub(in super::super) fn withdraw(n: usize, mut take: impl FnMut(*mut Free, usize)) -> Result<()> {
+        cache(Size::Node, |cache| {
+            let mut got = 0;
+            while got < n {
+                let (chain, len) = cache.chain()?;
+                take(chain, len);
+                got += len;
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes back what is left of the chains that [`withdraw`] handed over: a list of free nodes, at most a chain.
+    ///
+    /// # Safety
+    /// The list is well-formed and `len` long, and not used again.
+    pub(in super::super) unsafe fn give_back(list: *mut Free, len: usize) {
+        cache(Size::Node, |cache| {
+            if cache.head.get().is_null() {
+                cache.head.set(list);
+                cache.len.set(len);
+                return;
+            }
+            let mut block = NonNull::new(list.cast::<u8>());
+            while let Some(free) = block {
+                // SAFETY: this function's contract; the link is read before the block changes hands.
+                unsafe {
+                    block = NonNull::new((*free.as_ptr().cast::<Free>()).next.cast());
+                    free_block(free, Size::Node);
+                }
+            }
+        });
+    }
+
     impl Cache {
         const fn new(size: Size) -> Cache {
             const NONE: *mut Free = std::ptr::null_mut();
@@ -192,19 +229,28 @@ mod recycled {
             }
         }
 
-        /// A new list for an empty one: the spare chain, one of the depot's, or fresh memory. Returns its head.
+        /// A new list for an empty one. Returns its head.
         #[cold]
         fn refill(&self) -> Result<*mut Free> {
-            let mut chain = self.spare.replace(std::ptr::null_mut());
-            let mut len = CHAIN;
-            if chain.is_null() {
-                let mut depot = depot::lock(self.size);
-                self.register(&mut depot);
-                (chain, len) = depot.take()?;
-            }
+            let (chain, len) = self.chain()?;
             self.head.set(chain);
             self.len.set(len);
             Ok(chain)
+        }
+
+        /// A chain with its length: what is left of the list, the spare chain, one of the depot's, or fresh memory.
+        fn chain(&self) -> Result<(*mut Free, usize)> {
+            let list = self.head.replace(std::ptr::null_mut());
+            if !list.is_null() {
+                return Ok((list, self.len.replace(0)));
+            }
+            let spare = self.spare.replace(std::ptr::null_mut());
+            if !spare.is_null() {
+                return Ok((spare, CHAIN));
+            }
+            let mut depot = depot::lock(self.size);
+            self.register(&mut depot);
+            depot.take()
         }
 
         /// A full list becomes the spare chain; the former one goes to the depot. A list is put aside when it would overflow,
