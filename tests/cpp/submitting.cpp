@@ -49,7 +49,9 @@ TEST(closures_and_arguments_may_be_move_only) {
     tp::executor pool(1);
     auto one = std::make_unique<int>(1);
     tp::future<int> future = pool.submit(
-        [two = std::make_unique<int>(2)](std::unique_ptr<int> n, std::tuple<int> three) { return *n + *two + std::get<0>(three); },
+        [two = std::make_unique<int>(2)](std::unique_ptr<int> n, std::tuple<int> three) {
+            return *n + *two + std::get<0>(three);
+        },
         std::move(one), std::tuple<int>(3));
     CHECK_EQ(future.get(), 6);
     CHECK(one == nullptr);
