@@ -138,6 +138,22 @@ TEST(refused_closures_are_destroyed_in_the_call) {
     CHECK_EQ(live, 0);
 }
 
+TEST(closures_refused_at_the_last_moment_are_destroyed) {
+    // Its copy into the task's memory closes the executor.
+    struct closing {
+        tp::executor *pool;
+        counted count;
+        closing(tp::executor &p, std::atomic<int> &live) : pool(&p), count(live) {}
+        closing(const closing &other) : pool(other.pool), count(other.count) { pool->shutdown(tp::shutdown_flags::none); }
+        void operator()() const {}
+    };
+    std::atomic<int> live{0};
+    tp::executor pool(1);
+    const closing closure(pool, live);
+    CHECK_THROWS(tp::shutdown_error, pool.submit(closure));
+    CHECK_EQ(live, 1);
+}
+
 TEST(results_are_destroyed_with_the_last_reference) {
     std::atomic<int> live{0};
     tp::executor pool(1);
