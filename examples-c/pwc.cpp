@@ -5,7 +5,8 @@
 //
 //   count_file          the task: an ordinary function, which returns its result and throws where it fails
 //   count_in_order      map(): results in input order, with at most `ahead` tasks submitted ahead of the one awaited
-//   count_as_completed  as_completed(): results as they come, each with the index that leads back to the input
+//   count_as_completed  as_completed(): results as they come, each with the index that leads back to the input. All are submitted
+//                       at once; pwc.c bounds that by a completion queue
 //   attendant           Ctrl-C without a signal handler: a thread that waits for the signal, then shuts the executor down,
 //                       cancelling what is pending; both loops see that and end by themselves. Meanwhile it shows how far the
 //                       counting is
@@ -20,6 +21,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <system_error>
 #include <thread>
@@ -167,7 +169,7 @@ private:
     {
         std::vector<tp::future<counts>> futures;
         try {
-            for (const std::string &name : names_) futures.push_back(pool.submit(task(), name));
+            for (const std::string &name : names_) futures.push_back(pool.submit(task(), std::cref(name)));
         } catch (const tp::shutdown_error &) {
             // Ctrl-C. What was submitted before comes out below, counted or cancelled.
         }
