@@ -138,16 +138,42 @@ private:
 /// tp_error.code of a task that ended by an exception: payload is then a std::exception_ptr *, of the C++ library that
 /// this constant differs by, and message its what(). C code that looks at the error of such a task sees this number.
 #if defined(_LIBCPP_VERSION)
-inline constexpr std::int32_t exception_code = 0x74704302;
+inline constexpr std::int32_t exception_code = 0x74704302; // "tpC" and a number
 #else
 inline constexpr std::int32_t exception_code = 0x74704301;
 #endif
 
-/// The exception that a C error report stands for: the task's own, else a task_error. Not for -fno-exceptions, where it
-/// is null unless the report carries one.
+namespace detail {
+
+/// Runs the body. If it throws, calls failed(what()) while the exception is being handled.
+template <class Body, class Failed>
+void attempt(Body &&body, Failed &&failed) noexcept {
+#if defined(__cpp_exceptions)
+    try {
+        body();
+    } catch (const std::exception &exception) {
+        failed(exception.what());
+    } catch (...) {
+        failed("an exception that is no std::exception");
+    }
+#else
+    body();
+    (void)failed;
+#endif
+}
+
+} // namespace detail
+
+/// The exception that a C error report stands for: the task's own, else a task_error. Null under -fno-exceptions,
+/// unless the report carries one.
 [[nodiscard]] inline std::exception_ptr to_exception(const tp_error &report) noexcept {
-    if (report.code == exception_code && report.payload != nullptr) return *static_cast<std::exception_ptr *>(report.payload);
-    return std::make_exception_ptr(task_error(report.code, report.message));
+    if (report.code == exception_code && report.payload != nullptr) {
+        return *static_cast<std::exception_ptr *>(report.payload);
+    }
+    std::exception_ptr made;
+    detail::attempt([&] { made = std::make_exception_ptr(task_error(report.code, report.message)); },
+                    [&](const char *) { made = std::current_exception(); }); // no memory
+    return made;
 }
 
 namespace detail {
@@ -190,7 +216,7 @@ inline void check(tp_status status) {
 
 /// Throws what stands behind a wait for a future that did not end with TP_OK.
 [[noreturn, gnu::cold, gnu::noinline]] inline void raise_outcome(tp_future *future, tp_status status) {
-    if (future == nullptr) raise<invalid_state_error>("the future refers to no task: it was moved from, used up, or never had one");
+    if (future == nullptr) raise<invalid_state_error>("the future refers to no task: moved from, used up, or never had one");
     const tp_error *report = nullptr;
     if (status == TP_ERR_TASK) check(tp_future_error(future, 0, &report));
     if (report == nullptr) raise_status(status);
@@ -198,23 +224,6 @@ inline void check(tp_status status) {
     std::rethrow_exception(to_exception(*report));
 #else
     raise<error>(report->message, status);
-#endif
-}
-
-/// Runs the body. If it throws, calls failed(what()) while the exception is being handled.
-template <class Body, class Failed>
-void attempt(Body &&body, Failed &&failed) noexcept {
-#if defined(__cpp_exceptions)
-    try {
-        body();
-    } catch (const std::exception &exception) {
-        failed(exception.what());
-    } catch (...) {
-        failed("an exception that is no std::exception");
-    }
-#else
-    body();
-    (void)failed;
 #endif
 }
 
@@ -271,6 +280,11 @@ struct stop_hook {
     void (*request)(stop_hook &self);
 };
 
+inline void add_done_callback(tp_future *future, tp_done_fn callback, void *data) {
+    const tp_status status = tp_future_add_done_callback(future, callback, data);
+    if (status != TP_OK) raise_outcome(future, status);
+}
+
 #if defined(TPEXEC_HAS_COROUTINES)
 /// What co_await does with a future: the thread that completes the task resumes the coroutine, in a done callback.
 template <class Future>
@@ -282,10 +296,10 @@ struct future_awaiter {
     // Not inline: when the callback is added the coroutine may go on, and its frame be gone, and some compilers (clang
     // before 19) would keep this function's variables in the frame.
     [[gnu::noinline]] void await_suspend(std::coroutine_handle<> waiting) {
-        check(tp_future_add_done_callback(
+        add_done_callback(
             future.native_handle(),
             [](tp_future *, void *frame) noexcept { std::coroutine_handle<>::from_address(frame).resume(); },
-            waiting.address()));
+            waiting.address());
     }
 
     decltype(auto) await_resume() { return future.get(); }
@@ -296,7 +310,7 @@ template <class Future, class F>
 void call_when_done(tp_future *handle, F &&callback) {
     using function = std::decay_t<F>;
     auto owned = std::make_unique<function>(std::forward<F>(callback));
-    check(tp_future_add_done_callback(
+    add_done_callback(
         handle,
         [](tp_future *done, void *data) noexcept {
             std::unique_ptr<function> call(static_cast<function *>(data));
@@ -307,7 +321,7 @@ void call_when_done(tp_future *handle, F &&callback) {
                 std::invoke(*call);
             }
         },
-        owned.get()));
+        owned.get());
     (void)owned.release(); // the callback's
 }
 
@@ -317,7 +331,7 @@ void call_when_done(tp_future *handle, F &&callback) {
 class future_base {
 public:
     /// Whether it refers to a task. If not, predicates are false, cancel() and request_stop() do nothing, and what
-    /// waits or calls back throws.
+    /// waits or calls back throws invalid_state_error.
     [[nodiscard]] bool valid() const noexcept { return handle_ != nullptr; }
 
     /// Waits until the task has ended, however it did. Throws deadlock_error if that could never be.
@@ -349,7 +363,8 @@ public:
     bool cancel() const noexcept { return tp_future_cancel(handle_); }
 
     /// Cancels a pending task as cancel() does, and lets a running one see the request: by stop_requested(), or by the
-    /// std::stop_token that it took.
+    /// std::stop_token that it took. To tie a task to another token:
+    ///     std::stop_callback link(token, [&] { future.request_stop(); });
     void request_stop() const noexcept {
         tp_future_request_stop(handle_);
         // What is running can no more be cancelled, and this reference keeps its memory: the hook is there.
@@ -383,11 +398,7 @@ protected:
     [[nodiscard]] tp_future *release() noexcept { return std::exchange(handle_, nullptr); }
 
 private:
-    template <class T>
-    friend class future;
-
-    // Not tp_future_result(): who only waits has not seen how the task failed, and unhandled_error is still to hear of
-    // it.
+    // Not tp_future_result(): who only waits has not seen the failure, and unhandled_error is still to hear of it.
     tp_status wait_status(std::int64_t timeout) const {
         return tp_wait(&handle_, 1, timeout, TP_WAIT_ALL_COMPLETED, nullptr);
     }
@@ -461,7 +472,6 @@ public:
 
 private:
     friend class executor;
-    friend class shared_future<T>;
 
     explicit future(tp_future *owned, detail::stop_hook *stop = nullptr) noexcept : future_base(owned, stop) {}
 
@@ -576,18 +586,25 @@ using task_result_t = detail::settled_t<
 namespace detail {
 
 /// Makes the calling task fail with the exception that is being handled, which is kept on the heap.
-inline void fail_boxed(const char *what) noexcept {
+inline void fail_with_current(const char *what) noexcept {
     auto *box = new (std::nothrow) std::exception_ptr(std::current_exception());
     const tp_drop_fn drop = [](void *boxed) { delete static_cast<std::exception_ptr *>(boxed); };
     if (tp_task_fail_with(exception_code, what, box, drop) != TP_OK) delete box;
 }
 
-/// A task's own memory: a function and its arguments until it has run, then its result, if R is no reference, or its
-/// exception.
+/// A task's own memory: a function and its arguments until they have been called, then the result, if R is a value.
 template <class R, class F, class... Args>
 class task {
-public:
     static constexpr bool keeps_result = !std::is_void_v<R> && !std::is_reference_v<R>;
+    struct none {};
+    using closure = std::tuple<F, Args...>;
+    using kept = std::conditional_t<keeps_result, R, none>;
+
+public:
+    /// Whether there is nothing to do where it goes.
+    static constexpr bool trivial =
+        std::conjunction_v<std::is_trivially_destructible<F>, std::is_trivially_destructible<Args>...> &&
+        std::is_trivially_destructible_v<kept>;
 
     template <class... Parts>
     explicit task(Parts &&...parts) : closure_(std::forward<Parts>(parts)...) {}
@@ -595,12 +612,8 @@ public:
     task &operator=(const task &) = delete;
 
     ~task() {
-        switch (held_) {
-        case held::closure: std::destroy_at(&closure_); break;
-        case held::result: std::destroy_at(&result_); break;
-        case held::exception: std::destroy_at(&exception_); break;
-        case held::nothing: break;
-        }
+        if (held_ == held::closure) std::destroy_at(&closure_);
+        if (held_ == held::result) std::destroy_at(&result_);
     }
 
     void *run() noexcept {
@@ -617,36 +630,31 @@ public:
                     static_cast<void>(call());
                 }
             },
-            [&](const char *what) {
-                after = held::exception;
-                auto *kept = ::new (static_cast<void *>(&exception_)) std::exception_ptr(std::current_exception());
-                (void)tp_task_fail_with(exception_code, what, kept, nullptr); // fails in any case, without memory just not for a reason
-            });
+            fail_with_current);
         std::destroy_at(&closure_); // before the future is done: who waits for it finds the arguments gone
         held_ = after;
         return result;
     }
 
 private:
-    enum class held : unsigned char { closure, result, exception, nothing };
-    struct none {};
+    enum class held : unsigned char { closure, result, nothing };
 
     decltype(auto) call() {
         return std::apply(
-            [](F &f, Args &...args) -> decltype(auto) { return std::invoke(std::move(f), std::move(args)...); }, closure_);
+            [](F &f, Args &...args) -> decltype(auto) { return std::invoke(std::move(f), std::move(args)...); },
+            closure_);
     }
 
     union {
-        std::tuple<F, Args...> closure_;
+        closure closure_;
     };
     union {
-        std::conditional_t<keeps_result, R, none> result_;
-        std::exception_ptr exception_;
+        kept result_;
     };
     held held_ = held::closure;
 };
 
-/// A task in the making: what the C library is told about it once it is complete.
+/// A task that has been submitted.
 template <class Task>
 struct launched {
     tp_future *future; // owned
@@ -654,20 +662,20 @@ struct launched {
 };
 
 template <class Task>
-void drop_task(void *memory) noexcept {
+void destroy_task(void *memory) noexcept {
     std::destroy_at(static_cast<Task *>(memory));
 }
 
-/// Makes a Task in the memory of a new C task, and submits it: run() is called, and then, or instead, Drop.
-template <class Task, tp_drop_fn Drop = drop_task<Task>, class... Parts>
-launched<Task> launch(tp_executor *executor, Parts &&...parts) {
+/// Makes a Task in the memory of a new C task, and submits it: the library calls run(), and in the end drop.
+template <class Task, class... Parts>
+launched<Task> launch(tp_executor *executor, tp_drop_fn drop, Parts &&...parts) {
     tp_future *handle = nullptr;
     void *memory = nullptr;
     check(tp_task_prepare(executor, sizeof(Task), alignof(Task), &handle, &memory));
     future<void> owner = future<void>::adopt(handle);
     Task *task = ::new (memory) Task(std::forward<Parts>(parts)...);
-    const tp_status status = tp_task_launch(
-        handle, [](void *self) noexcept -> void * { return static_cast<Task *>(self)->run(); }, Drop);
+    const tp_task_fn run = [](void *self) noexcept -> void * { return static_cast<Task *>(self)->run(); };
+    const tp_status status = tp_task_launch(handle, run, drop);
     if (status != TP_OK) {
         std::destroy_at(task);
         raise_status(status);
@@ -685,7 +693,7 @@ void *run_in_pointer(void *bits) noexcept {
     alignas(F) unsigned char bytes[sizeof(F)];
     std::memcpy(bytes, &bits, sizeof(F));
     attempt([&] { static_cast<void>(std::invoke(std::move(*std::launder(reinterpret_cast<F *>(bytes))))); },
-            fail_boxed);
+            fail_with_current);
     return nullptr;
 }
 
@@ -786,7 +794,9 @@ private:
         if constexpr (std::is_invocable_v<std::decay_t<F> &, const tp_error &>) {
             return std::decay_t<F>(std::forward<F>(f));
         } else {
-            return [f = std::decay_t<F>(std::forward<F>(f))](const tp_error &report) mutable { std::invoke(f, to_exception(report)); };
+            return [hear = std::decay_t<F>(std::forward<F>(f))](const tp_error &report) mutable {
+                std::invoke(hear, to_exception(report));
+            };
         }
     }
 };
@@ -795,9 +805,10 @@ private:
 
 // ---- executor -----------------------------------------------------------------------------------------------------------------
 
-/// How an executor is made; every member has a default. In C++20: tp::executor pool({.max_workers = 4,
-/// .thread_name_prefix = "io"}). The three functions may be of any type and need not be copyable; the executor owns
-/// them until neither a worker nor a future can need them any more. Several workers may call one at the same time.
+/// How an executor is made; every member has a default. In C++20:
+///     tp::executor pool({.max_workers = 4, .thread_name_prefix = "io"});
+/// The three functions may be of any type and need not be copyable; the executor owns them until neither a worker nor a
+/// future can need them any more. Several workers may call one at the same time.
 struct executor_options {
     /// Threads at most, up to TP_MAX_WORKERS. 0: min(32, usable CPUs + 4).
     std::size_t max_workers = 0;
@@ -928,8 +939,9 @@ public:
     /// Submits the task f(args...): a worker will run it, in the order of submission as far as several workers can. The
     /// function and the arguments are copied or moved into the task's one block of memory, as std::thread does
     /// (std::ref for references), and destroyed before the future is done. If f can take a std::stop_token as its first
-    /// argument it gets one, as in std::jthread. Throws shutdown_error, broken_executor, system_error, no_memory_error
-    /// or forked_error. Does not block.
+    /// argument it gets one, as in std::jthread, which hears of future::request_stop() and shutdown(cancel_futures),
+    /// but not of the C functions behind them. Throws shutdown_error, broken_executor, system_error, no_memory_error or
+    /// forked_error. Does not block.
     template <class F, class... Args>
     [[nodiscard]] future<task_result_t<F, Args...>> submit(F &&f, Args &&...args) {
         return start<task_result_t<F, Args...>>(std::forward<F>(f), std::forward<Args>(args)...);
@@ -1007,9 +1019,7 @@ public:
     }
 
     /// As the destructor, but without waiting: what is pending still runs, then the threads end by themselves.
-    void detach() noexcept {
-        tp_executor_detach(release());
-    }
+    void detach() noexcept { tp_executor_detach(release()); }
 
     [[nodiscard]] std::size_t max_workers() const noexcept { return tp_executor_max_workers(handle_); }     ///< threads at most
     [[nodiscard]] std::size_t worker_count() const noexcept { return tp_executor_worker_count(handle_); }   ///< threads now
@@ -1030,7 +1040,8 @@ public:
 #if defined(TPEXEC_HAS_COROUTINES)
     /// co_await pool.schedule(): the coroutine goes on as a task of this executor. Throws, in the coroutine, what
     /// submit() throws, and cancelled_error if the task is cancelled by shutdown(), or the executor breaks, before its
-    /// turn: then it goes on in that call. What leaves the coroutine's resume() goes to unhandled_error.
+    /// turn: then it goes on in that call. What leaves the coroutine's resume() goes to unhandled_error. The coroutine
+    /// must not be destroyed while it waits.
     [[nodiscard]] detail::schedule_awaiter schedule() noexcept;
 #endif
 
@@ -1048,12 +1059,14 @@ private:
         if constexpr (detail::takes_stop_token<F, Args...>) {
 #if defined(TPEXEC_HAS_STOP_TOKEN)
             using task = detail::stoppable_task<R, std::decay_t<F>, std::decay_t<Args>...>;
-            auto launched = detail::launch<task>(handle_, stop_token(), std::forward<F>(f), std::forward<Args>(args)...);
-            return future<R>(launched.future, launched.task);
+            const auto [launched, hook] = detail::launch<task>(
+                handle_, detail::destroy_task<task>, stop_token(), std::forward<F>(f), std::forward<Args>(args)...);
+            return future<R>(launched, hook);
 #endif
         } else {
             using task = detail::task<R, std::decay_t<F>, std::decay_t<Args>...>;
-            return future<R>(detail::launch<task>(handle_, std::forward<F>(f), std::forward<Args>(args)...).future);
+            const tp_drop_fn drop = task::trivial ? nullptr : detail::destroy_task<task>;
+            return future<R>(detail::launch<task>(handle_, drop, std::forward<F>(f), std::forward<Args>(args)...).future);
         }
     }
 
@@ -1082,7 +1095,7 @@ private:
 enum class when {
     all_completed = TP_WAIT_ALL_COMPLETED,     ///< all futures to be done
     first_completed = TP_WAIT_FIRST_COMPLETED, ///< one future to be done
-    first_failed = TP_WAIT_FIRST_FAILED,       ///< one to have thrown or to be broken (cancelled is not failed), or all to be done
+    first_failed = TP_WAIT_FIRST_FAILED,       ///< one to have failed (cancelled is not failed), or all to be done
 };
 
 /// What wait() found.
@@ -1152,13 +1165,13 @@ private:
 /// those pending in its own executor itself. How the tasks ended is left to each future. Throws invalid_argument_error
 /// if one refers to no task, deadlock_error if a wait for all could never end, forked_error, no_memory_error.
 template <class Range>
-wait_result wait(const Range &range, when what = when::all_completed) {
+wait_result wait(Range &&range, when what = when::all_completed) {
     return detail::wait(range, TP_FOREVER, what);
 }
 
 /// As above, with a limit.
 template <class Range, class Rep, class Period>
-wait_result wait(const Range &range, const std::chrono::duration<Rep, Period> &timeout, when what = when::all_completed) {
+wait_result wait(Range &&range, const std::chrono::duration<Rep, Period> &timeout, when what = when::all_completed) {
     return detail::wait(range, detail::to_timeout(timeout), what);
 }
 
@@ -1329,7 +1342,7 @@ public:
 
     // Not inline, for the reason that future_awaiter gives.
     [[gnu::noinline]] void await_suspend(std::coroutine_handle<> waiting) {
-        tp_future_release(launch<resumption, resumption::drop>(executor_, *this, waiting).future);
+        tp_future_release(launch<resumption>(executor_, resumption::drop, *this, waiting).future);
     }
 
     void await_resume() const {
@@ -1345,7 +1358,7 @@ private:
 
         void *run() noexcept {
             attempt([this] { std::exchange(waiting, nullptr).resume(); },
-                    fail_boxed);
+                    fail_with_current);
             return nullptr;
         }
 

@@ -98,12 +98,14 @@ TEST(map_gives_what_can_be_moved_from_or_referred_to) {
     tp::executor pool(1);
     std::list<std::string> texts{"a", "b"};
     std::vector<std::unique_ptr<std::string>> owned;
-    for (auto &text : pool.map(texts, [](std::string s) { return std::make_unique<std::string>(s + s); })) owned.push_back(std::move(text));
+    const auto twice = [](const std::string &text) { return std::make_unique<std::string>(text + text); };
+    for (auto &text : pool.map(texts, twice)) owned.push_back(std::move(text));
     REQUIRE(owned.size() == 2);
     CHECK_STR(owned[1]->c_str(), "bb");
     // Elements are copied into the tasks; pointers to them are not what they point at.
     std::vector<std::string *> pointers{&texts.front()};
-    for (std::string &text : pool.map(pointers, [](std::string *s) -> std::string & { return *s; })) CHECK_PTR(&text, &texts.front());
+    const auto target = [](std::string *pointer) -> std::string & { return *pointer; };
+    for (std::string &text : pool.map(pointers, target)) CHECK_PTR(&text, &texts.front());
 }
 
 TEST(map_that_ends_early_cancels_what_is_pending) {
@@ -159,9 +161,11 @@ static_assert(std::same_as<std::ranges::range_reference_t<squares>, int &>);
 #if TEST_HAS_VIEWS
 TEST(map_takes_views_and_gives_to_views) {
     tp::executor pool(2);
-    auto results = pool.map(std::views::iota(1) | std::views::transform([](int n) { return n * 2; }), [](int n) { return n + 1; });
+    const auto even = std::views::iota(1) | std::views::transform([](int n) { return n * 2; });
+    auto results = pool.map(even, [](int n) { return n + 1; });
+    const auto threes = std::views::filter([](int n) { return n % 3 == 0; });
     int sum = 0;
-    for (const int value : results | std::views::filter([](int n) { return n % 3 == 0; }) | std::views::take(3)) sum += value;
+    for (const int value : results | threes | std::views::take(3)) sum += value;
     CHECK_EQ(sum, 3 + 9 + 15);
 }
 #endif

@@ -1,5 +1,5 @@
-# COMPILER must refuse SOURCE when CASE is defined, with a message that matches PATTERN; without a CASE it must accept it. The headers are
-# in INCLUDE.
+# COMPILER must refuse SOURCE when CASE is defined, with a message that matches PATTERN; without a CASE it must accept it. The
+# headers are in INCLUDE.
 set(flags -Wall -Wextra -Werror -pedantic -fsyntax-only "-I${INCLUDE}")
 if(CASE STREQUAL "an_old_standard")
     list(APPEND flags -std=c++14)

@@ -49,7 +49,9 @@ TEST(closures_and_arguments_may_be_move_only) {
     tp::executor pool(1);
     auto one = std::make_unique<int>(1);
     tp::future<int> future = pool.submit(
-        [two = std::make_unique<int>(2)](std::unique_ptr<int> n, std::tuple<int> three) { return *n + *two + std::get<0>(three); },
+        [two = std::make_unique<int>(2)](std::unique_ptr<int> n, std::tuple<int> three) {
+            return *n + *two + std::get<0>(three);
+        },
         std::move(one), std::tuple<int>(3));
     CHECK_EQ(future.get(), 6);
     CHECK(one == nullptr);
@@ -134,6 +136,22 @@ TEST(refused_closures_are_destroyed_in_the_call) {
     CHECK_THROWS(tp::shutdown_error, pool.submit([c = counted(live)] {}));
     CHECK_THROWS(tp::shutdown_error, pool.execute([c = counted(live)](const counted &) {}, counted(live)));
     CHECK_EQ(live, 0);
+}
+
+TEST(closures_refused_at_the_last_moment_are_destroyed) {
+    // Its copy into the task's memory closes the executor.
+    struct closing {
+        tp::executor *pool;
+        counted count;
+        closing(tp::executor &p, std::atomic<int> &live) : pool(&p), count(live) {}
+        closing(const closing &other) : pool(other.pool), count(other.count) { pool->shutdown(tp::shutdown_flags::none); }
+        void operator()() const {}
+    };
+    std::atomic<int> live{0};
+    tp::executor pool(1);
+    const closing closure(pool, live);
+    CHECK_THROWS(tp::shutdown_error, pool.submit(closure));
+    CHECK_EQ(live, 1);
 }
 
 TEST(results_are_destroyed_with_the_last_reference) {

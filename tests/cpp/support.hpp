@@ -1,4 +1,5 @@
-// What the tests of tpexec.hpp share: the harness of the C tests, checks for exceptions, a worker that is held, objects that are counted.
+// What the tests of tpexec.hpp share: the harness of the C tests, checks for exceptions, a worker that is held, objects that
+// are counted.
 #ifndef TPEXEC_TEST_SUPPORT_HPP
 #define TPEXEC_TEST_SUPPORT_HPP
 

@@ -1,13 +1,16 @@
 #!/bin/sh
-# Compiles and runs the examples in README.md as a reader would and compares what they print with what README says they print.
+# Compiles and runs the examples in a document as a reader would and compares what they print with what the document says they print.
 #
-#   check.sh c      README INCLUDE_DIR LIBRARY COMPILER
-#   check.sh python README INCLUDE_DIR LIBRARY INTERPRETER
+#   check.sh c        DOCUMENT INCLUDE_DIR LIBRARY COMPILER
+#   check.sh cpp      DOCUMENT INCLUDE_DIR LIBRARY COMPILER
+#   check.sh python   DOCUMENT INCLUDE_DIR LIBRARY INTERPRETER
+#   check.sh snippets DOCUMENT INCLUDE_DIR LIBRARY COMPILER STANDARD
 #
-# The example is the first fenced block of that language; its output is the next fenced `text` block.
+# The example is the first fenced block of that language, a whole program; its output is the next fenced `text` block. Snippets: all blocks
+# of C++ up to that standard (17, 20), see snippets.awk.
 set -eu
 
-language=$1 readme=$2 include=$3 library=$4 tool=$5
+language=$1 document=$2 include=$3 library=$4 tool=$5
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -17,19 +20,32 @@ block() {
         inside && /^```$/   { exit }
         inside              { print; next }
         after != ""         { if ($0 == after) after = ""; next }
-        $0 == wanted        { inside = 1 }' "$readme"
+        $0 == wanted        { inside = 1 }' "$document"
 }
 
-block "$language" >"$work/example.$language"
-block text "$language" >"$work/expected"
-for part in "example.$language" expected; do
-    test -s "$work/$part" || { echo "README has no $language example, or does not say what it prints" >&2; exit 1; }
+if [ "$language" = snippets ]; then
+    awk -v standard="$6" -v program="$work/example.cpp" -v expected="$work/expected" -f "$(dirname "$0")/snippets.awk" "$document"
+else
+    block "$language" >"$work/example.$language"
+    block text "$language" >"$work/expected"
+fi
+for part in "$work"/example.* "$work/expected"; do
+    test -s "$part" || { echo "$document has no $language example, or does not say what it prints" >&2; exit 1; }
 done
 
 directory=$(dirname "$library")
+# compile STANDARD SOURCE
+compile() {
+    "$tool" "-std=$1" -Wall -Wextra -Werror -pedantic -pthread "$2" -o "$work/example" -I"$include" "$library" -Wl,-rpath,"$directory"
+}
+
 case $language in
 c)
-    "$tool" -std=c11 -Wall -Wextra -Werror -pedantic "$work/example.c" -o "$work/example" -I"$include" "$library" -Wl,-rpath,"$directory"
+    compile c11 "$work/example.c"
+    "$work/example" >"$work/printed"
+    ;;
+cpp | snippets)
+    compile "c++${6:-17}" "$work/example.cpp"
     "$work/example" >"$work/printed"
     ;;
 python)
