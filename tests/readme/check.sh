@@ -7,8 +7,8 @@
 #   check.sh python   DOCUMENT INCLUDE_DIR LIBRARY INTERPRETER
 #   check.sh snippets DOCUMENT INCLUDE_DIR LIBRARY COMPILER STANDARD
 #
-# The example is the first fenced block of that language, a whole program; its output is the next fenced `text` block. Snippets: all
-# blocks of C++ up to that standard (17, 20), see snippets.awk.
+# The example is the first fenced block of that language, a whole program; its output is the next fenced `text` block. Snippets:
+# all blocks of C++ up to that standard (17, 20), see snippets.awk.
 set -eu
 
 language=$1 document=$2 include=$3 library=$4 tool=$5
