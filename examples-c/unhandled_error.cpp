@@ -9,7 +9,12 @@
 #include <stdexcept>
 #include <tpexec.hpp>
 
-// The function owns what it captures until nothing can need it any more.
+static void fail(const char *what)
+{
+    throw std::runtime_error(what);
+}
+
+// The function below owns what it captures until nothing can need it any more.
 struct farewell {
     ~farewell() { std::cout << "unhandled: no more reports\n"; }
 };
@@ -23,12 +28,11 @@ int main()
         const char *worker = tp_worker_name();
         std::cout << "unhandled: \"" << error.message << "\", on " << (worker ? worker : "the main thread") << '\n';
     };
-    const auto fail = [](const char *what) { throw std::runtime_error(what); };
 
     tp::future<void> forgotten;
     {
         tp::executor pool(std::move(options));
-        pool.execute(fail, "the first task's error");
+        pool.execute([] { fail("the first task's error"); });
         tp::future<void> looked_at = pool.submit(fail, "the second task's error");
         forgotten = pool.submit(fail, "the third task's error");
         try {

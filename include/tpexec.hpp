@@ -1239,7 +1239,7 @@ private:
 };
 
 /// The futures of a range in the order in which they complete, cancelled ones like any other:
-/// for (auto [index, future] : tp::as_completed(futures)) use(index, future.get());
+///     for (auto [index, future] : tp::as_completed(futures)) use(index, future.get());
 /// `future` is a reference to the one in the range, which has to stay as it is meanwhile. Breaking off cancels nothing.
 template <class Range>
 [[nodiscard]] completion_range<Range> as_completed(Range &&range) {

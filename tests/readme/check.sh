@@ -1,13 +1,14 @@
 #!/bin/sh
-# Compiles and runs the examples in a document as a reader would and compares what they print with what the document says they print.
+# Compiles and runs the examples in a document as a reader would and compares what they print with what the document says they
+# print.
 #
 #   check.sh c        DOCUMENT INCLUDE_DIR LIBRARY COMPILER
 #   check.sh cpp      DOCUMENT INCLUDE_DIR LIBRARY COMPILER
 #   check.sh python   DOCUMENT INCLUDE_DIR LIBRARY INTERPRETER
 #   check.sh snippets DOCUMENT INCLUDE_DIR LIBRARY COMPILER STANDARD
 #
-# The example is the first fenced block of that language, a whole program; its output is the next fenced `text` block. Snippets: all blocks
-# of C++ up to that standard (17, 20), see snippets.awk.
+# The example is the first fenced block of that language, a whole program; its output is the next fenced `text` block. Snippets:
+# all blocks of C++ up to that standard (17, 20), see snippets.awk.
 set -eu
 
 language=$1 document=$2 include=$3 library=$4 tool=$5
@@ -36,7 +37,8 @@ done
 directory=$(dirname "$library")
 # compile STANDARD SOURCE
 compile() {
-    "$tool" "-std=$1" -Wall -Wextra -Werror -pedantic -pthread "$2" -o "$work/example" -I"$include" "$library" -Wl,-rpath,"$directory"
+    "$tool" "-std=$1" -Wall -Wextra -Werror -pedantic -pthread "-I$include" "$2" -o "$work/example" \
+        "$library" "-Wl,-rpath,$directory"
 }
 
 case $language in

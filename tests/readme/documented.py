@@ -3,9 +3,9 @@
 
     documented.py HEADER DOCUMENT
 
-Public is what the header declares outside of namespace detail and, in classes, above `private:` and `protected:`. The header is formatted
-so that indentation tells: members of a namespace begin a line, members of a class stand four columns in. A name is documented where an
-example uses it or it stands between backquotes.
+Public is what the header declares outside of namespace detail and, in classes, above `private:` and `protected:`. The header is
+formatted so that indentation tells: members of a namespace begin a line, members of a class stand four columns in. A name is
+documented where an example uses it or it stands between backquotes.
 """
 import re
 import sys

@@ -2,8 +2,8 @@
 #
 #   awk -v standard=17 -v program=FILE -v expected=FILE -f snippets.awk DOCUMENT
 #
-# A block fenced as `cpp preamble` comes first in the program; each block fenced as `cpp`, or as `cpp C++20` if the standard is not older,
-# is the body of a function, and the `text` block after it, if there is one, its output.
+# A block fenced as `cpp preamble` comes first in the program; each block fenced as `cpp`, or as `cpp C++20` if the standard is
+# not older, is the body of a function, and the `text` block after it, if there is one, its output.
 
 inside != "" && /^```$/ {
     if (inside == "snippet")
