@@ -25,6 +25,10 @@ const SPIN_NS: u64 = 7_000;
 const PAUSE_STEP: u32 = 4;
 const PAUSE_MAX: u32 = 16;
 
+/// After so many short waits in a row the waiter is at the heels of workers that are slower than it is: it offers its processor
+/// each time, in case there are fewer processors than workers and waiters.
+const YIELD_FROM: u32 = 8;
+
 /// What to wait for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum WaitFor {
@@ -177,6 +181,9 @@ fn spin_until_done(here: &Here, future: &Node) -> bool {
         return is_done(future.word());
     }
     let short = here.short_waits.get();
+    if short >= YIELD_FROM {
+        std::thread::yield_now();
+    }
     spin((short * PAUSE_STEP).min(PAUSE_MAX));
     let until = Deadline::after_ns(SPIN_NS);
     loop {
