@@ -56,6 +56,8 @@ pub(crate) struct Here {
     frame: Cell<*const Frame>,
     /// Waits in a row that ended while spinning; see `wait`.
     pub(crate) short_waits: Cell<u32>,
+    /// Waits since this thread last submitted a task; see `wait`.
+    pub(crate) collected: Cell<u32>,
 }
 
 thread_local! {
@@ -65,6 +67,7 @@ thread_local! {
             home: Cell::new(0),
             frame: Cell::new(std::ptr::null()),
             short_waits: Cell::new(0),
+            collected: Cell::new(0),
         }
     };
 }

@@ -143,7 +143,10 @@ impl Executor {
     /// Makes an entry visible and sees that somebody looks at it.
     #[inline(always)]
     pub(crate) fn publish(&self, entry: Entry) -> std::result::Result<(), Refused> {
-        let own = here(|here| here.worker().is_some_and(|w| std::ptr::eq(w.executor(), self) && w.push_own(entry)));
+        let own = here(|here| {
+            here.collected.set(0);
+            here.worker().is_some_and(|worker| std::ptr::eq(worker.executor(), self) && worker.push_own(entry))
+        });
         if !own {
             self.queue().shared.push(entry)?;
         }

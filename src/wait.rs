@@ -25,8 +25,9 @@ const SPIN_NS: u64 = 7_000;
 const PAUSE_STEP: u32 = 4;
 const PAUSE_MAX: u32 = 16;
 
-/// After so many short waits in a row the waiter is at the heels of workers that are slower than it is: it offers its processor
-/// each time, in case there are fewer processors than workers and waiters.
+/// After so many waits with no submission in between the waiter is collecting, at the heels of workers that are slower than it is:
+/// it offers its processor each time, in case there are fewer processors than workers and waiters. (Who submits and waits by
+/// turns wants each result soon, and keeps its processor.)
 const YIELD_FROM: u32 = 8;
 
 /// What to wait for.
@@ -181,9 +182,11 @@ fn spin_until_done(here: &Here, future: &Node) -> bool {
         return is_done(future.word());
     }
     let short = here.short_waits.get();
-    if short >= YIELD_FROM {
+    let collected = here.collected.get();
+    if collected >= YIELD_FROM {
         std::thread::yield_now();
     }
+    here.collected.set(collected.saturating_add(1));
     spin((short * PAUSE_STEP).min(PAUSE_MAX));
     let until = Deadline::after_ns(SPIN_NS);
     loop {
@@ -198,6 +201,8 @@ fn spin_until_done(here: &Here, future: &Node) -> bool {
             here.short_waits.set(0);
             return false;
         }
+        // That was longer than it takes from thread to thread: the worker may be waiting for this very processor.
+        std::thread::yield_now();
     }
 }
 

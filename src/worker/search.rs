@@ -10,6 +10,8 @@ use crate::sys::cpus;
 
 /// How long a searcher polls before it sleeps: about the cost of a wake-up.
 const POLL_NS: u64 = 10_000;
+/// The longest pause between two looks, in spin hints.
+const PAUSE_MAX: u32 = 32;
 /// Two takes in a row with fewer entries than this behind them: the worker is chasing the producer.
 const CHASE_BELOW: usize = 8;
 /// What a chaser waits before it takes again, in spin hints (about 0.8 µs): in the meantime the producer fills a batch
@@ -64,9 +66,13 @@ impl Worker {
                     return Some(entry);
                 }
                 spin(pause);
-                pause = (pause * 2).min(32);
+                pause = (pause * 2).min(PAUSE_MAX);
                 if until.passed() {
                     break;
+                }
+                if pause == PAUSE_MAX {
+                    // Whoever would submit may be waiting for this very processor.
+                    std::thread::yield_now();
                 }
             }
             self.chasing.set(0);
