@@ -20,10 +20,10 @@ def each_figure(results):
             yield row, unit
 
 
-def summary(results):
-    """Our figure beside the best of all and the best of the C and C++ peers, with the targets of the row."""
+def summary(results, with_targets=True):
+    """Our figure beside the best of all and the best of the C and C++ peers; with the targets of the row, if wanted."""
     judged = judgements(results, PEER_TARGETS)
-    table = [["", "workload", "unit", OURS, "best peer", "ratio", "best C/C++", "ratio", "target"]]
+    table = [["", "workload", "unit", OURS, "best peer", "ratio", "best C/C++", "ratio"] + ["target"] * with_targets]
     for row, unit in each_figure(results):
         mine = results.median(row.key, OURS, unit)
         cells = [row.number, row.label, unit, DASH if mine is None else number(mine)]
@@ -31,6 +31,9 @@ def summary(results):
             lowest = best(results, row.key, against, unit)
             cells.append(f"{number(lowest[0])} {lowest[1]}" if lowest and lowest[0] else DASH)
             cells.append(quotient(mine, lowest and lowest[0]))
+        if not with_targets:
+            table.append(cells)
+            continue
         is_first = unit == next(iter(results.figures(row.key, OURS)), None)
         of_this = [j for j in judged if j.target.row == row.key and (j.target.unit == unit or (is_first and not j.target.unit))]
         cells.append("<br>".join(f"{j.words()}, target {j.target.words()}" for j in of_this) or DASH)

@@ -30,7 +30,7 @@ def arguments():
     parser.add_argument("--base", help="directory of another build of libtpexec.so to compare with")
     parser.add_argument("--out", help="file for the JSON lines")
     parser.add_argument("--subjects", default=f"{subjects.OURS},control")
-    parser.add_argument("--readme", help="put the table into this file too")
+    parser.add_argument("--readme", help="put the summary of the peers into this file too")
     parser.add_argument("--peers", nargs="?", const="", help="compare with these, or with all that were built")
     parser.add_argument("--results", help="directory of peers.jsonl, peers.md and peers.svg")
     parser.add_argument("--again", action="store_true", help="measure nothing: report once more what --results holds")
@@ -64,8 +64,6 @@ def bench(parser, options):
     print(shown)
     if judged := targets.report(found, targets.CONTROL_TARGETS):
         print(f"\nTargets:\n\n{judged}")
-    if options.readme:
-        report.put_into_readme(options.readme, shown)
     print(f"\nEvery measurement: {options.out}", file=sys.stderr)
 
 
@@ -89,7 +87,10 @@ def bench_peers(parser, options):
     for name, text in (("peers.md", comparison.markdown(found)), ("peers.svg", plot.svg(found))):
         with open(os.path.join(options.results, name), "w", encoding="utf-8") as file:
             file.write(text)
-    print(f"{report.intro(found.about)}\n\n{comparison.summary(found)}\n\nTargets:\n")
+    intro = report.intro(found.about)
+    if options.readme:
+        report.put_into_readme(options.readme, f"{intro}\n\n{comparison.summary(found, with_targets=False)}")
+    print(f"{intro}\n\n{comparison.summary(found)}\n\nTargets:\n")
     print(targets.report(found, targets.PEER_TARGETS))
     if why := comparison.reasons(found):
         print(f"\nDashes:\n\n{why}")
