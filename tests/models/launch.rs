@@ -3,7 +3,7 @@
 use super::NOTHING;
 use crate::completion::end_pending;
 use crate::queue::release;
-use crate::task::node::{Held, Node, Product, Reference};
+use crate::task::node::{Held, Node, Reference};
 use crate::task::payload;
 use crate::task::state::CANCELLED;
 use loom::sync::atomic::{AtomicUsize, Ordering::*};
@@ -49,8 +49,8 @@ impl Prepared {
             return false;
         }
         let (func, payload, _) = unsafe { self.node().call() };
-        let product = Product::Value(unsafe { func(payload) });
-        let ended = unsafe { self.node().finish(product, Reference::GiveUp) };
+        let value = unsafe { func(payload) };
+        let ended = unsafe { self.node().succeed(value, Reference::GiveUp) };
         match ended.reference {
             Held::NoMore => {}
             Held::Last => unsafe { crate::task::handle::destroy(self.0) },
