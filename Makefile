@@ -48,7 +48,7 @@ bench-peers:
 # Part of `make test`: instructions, unlike times, do not depend on what else the machine does. ACCEPT=1 makes the counts the
 # baseline; LIB=FILE counts that libtpexec.so instead of building one.
 bench-check:
-	@scripts/setup-debian.sh cargo cc python3 readelf valgrind
+	@scripts/setup-debian.sh cargo cc c++ python3 readelf valgrind
 	@$(MAKE) -C benches/callgrind check $(if $(LIB),LIB='$(abspath $(LIB))')
 
 install:

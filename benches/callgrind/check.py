@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Compares the instructions per task with a committed baseline. `make bench-check` calls it; counts.py counts.
+"""Compares the instructions per task with a committed baseline, and those of C++ calls with the C calls they wrap. `make
+bench-check` calls it; counts.py counts.
 
 A count is kept only if three runs agree. More instructions than the baseline has, or one more call into libc, fail; fewer ask
 for a new baseline. Another compiler makes other instructions of the same source: what another minor version of rustc has built is
-given more tolerance, and what was built for another processor is shown but not judged.
+given more tolerance, and what was built for another processor is shown but not judged. The C++ calls have no baseline, as their
+counts depend on the C++ compiler: both sides of a pair are made by the same one, so that their ratio can be judged anywhere.
 """
 
 import argparse
@@ -14,7 +16,7 @@ import statistics
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from counts import Count, CountError, Subject, add_arguments
+from counts import Count, CountError, add_arguments, subjects
 
 BASELINE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "baseline.json")
 RUNS = 3
@@ -24,6 +26,7 @@ TOLERANCE = 0.05  # of instructions, against the baseline
 TOLERANCE_OTHER_RUSTC = 0.20
 # Calls a task: what happens once in a chunk or a segment stays below, an allocation or a system call for each task does not.
 CALLS_TOLERANCE = 0.05
+MOST_OVERHEAD = 0.15  # of instructions, of a C++ call against the C calls that it wraps
 
 HOW_TO_ACCEPT = "make bench-check ACCEPT=1 makes these counts the baseline; commit benches/callgrind/baseline.json with it."
 
@@ -111,6 +114,37 @@ def judge(baseline, now):
     return "\n".join(said), bool(slower)
 
 
+def pairs(phases):
+    """{name: (Count of the C calls, Count of the C++ call)}, of the C++ driver's phases NAME-c and NAME-cpp."""
+    found = {phase.removesuffix("-cpp").removesuffix("-c") for phase in phases}
+    odd = sorted({f"{name}-{side}" for name in found for side in ("c", "cpp")} ^ set(phases))
+    if odd:
+        raise CountError(f"not a pair of phases: {', '.join(odd)}")
+    return {name: (phases[f"{name}-c"], phases[f"{name}-cpp"]) for name in sorted(found)}
+
+
+def overhead_table(paired):
+    lines = [f"{'C++ call':<18}{'instructions':>14}{'C calls':>10}{'overhead':>10}{'calls':>8}{'C calls':>10}"]
+    for name, (c, cpp) in paired.items():
+        added = change(c.instructions, cpp.instructions)
+        lines.append(f"{name:<18}{cpp.instructions:>14.2f}{c.instructions:>10.2f}{added:>10}{cpp.calls:>8.2f}{c.calls:>10.2f}")
+    return "\n".join(lines)
+
+
+def judge_overhead(paired):
+    """As `judge`, of the pairs."""
+    said = []
+    for name, (c, cpp) in paired.items():
+        if cpp.instructions > c.instructions * (1 + MOST_OVERHEAD):
+            percent = change(c.instructions, cpp.instructions)
+            said.append(f"FAILED: {name} takes {cpp.instructions:.2f} instructions in C++, {c.instructions:.2f} in C ({percent})")
+        if cpp.calls > c.calls + CALLS_TOLERANCE:
+            said.append(f"FAILED: {name} makes {cpp.calls:.2f} calls into libc in C++, {c.calls:.2f} in C")
+    if said:
+        return "\n".join(said), True
+    return f"Every C++ call takes at most {MOST_OVERHEAD:.0%} more than the C calls it wraps.", False
+
+
 def load(path):
     """The baseline; {} if there is none."""
     if not os.path.exists(path):
@@ -135,19 +169,24 @@ def main():
     options = parser.parse_args()
     baseline = load(BASELINE)
     try:
-        subject = Subject(options.driver, options.library)
-        now = {"rustc": subject.rustc(), "machine": platform.machine(), "phases": count_all(subject)}
+        c, cpp = subjects(options)
+        now = {"rustc": c.rustc(), "machine": platform.machine(), "phases": count_all(c)}
+        paired = pairs(count_all(cpp))
     except CountError as error:
         sys.exit(f"check.py: {error}")
-    print(f"Instructions a task in {subject.library}, and its calls into libc:")
+    print(f"Instructions a task in {c.library}, and its calls into libc:")
     print(table(baseline.get("phases", {}), now["phases"]))
     if options.accept:
         save(BASELINE, now)
-        print(f"Accepted: {BASELINE}")
-        return
-    verdict, failed = judge(baseline, now)
+        verdict, failed = f"Accepted: {BASELINE}", False
+    else:
+        verdict, failed = judge(baseline, now)
     print(verdict)
-    sys.exit(failed)
+    overhead, too_much = judge_overhead(paired)
+    print("\nThe same of C++ calls and of the C calls that they wrap, with the code of tpexec.hpp:")
+    print(overhead_table(paired))
+    print(overhead)
+    sys.exit(failed or too_much)
 
 
 if __name__ == "__main__":

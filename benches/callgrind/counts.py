@@ -3,7 +3,8 @@
 callgrind's file for callgrind_annotate (`make profile`).
 
 What counts is what is executed in libtpexec.so: not the driver's loop, and not libc, whose code differs from version to version
-and from processor to processor. What the library makes libc do shows in the number of calls.
+and from processor to processor. What the library makes libc do shows in the number of calls. Of the C++ driver everything counts
+as well: what tpexec.hpp adds is compiled into its loops.
 """
 
 import argparse
@@ -25,7 +26,7 @@ class CountError(Exception):
 
 @dataclass
 class Count:
-    """Per task: instructions in the library, and calls from it into libc and the dynamic loader."""
+    """Per task: instructions in what counts, and calls from it into other libraries: libc, the dynamic loader."""
 
     instructions: float
     calls: float
@@ -45,13 +46,14 @@ def output_of(command, **options):
 
 
 class Subject:
-    """The driver, and the library it is to run with."""
+    """A driver, and the library it is to run with."""
 
-    def __init__(self, driver, library):
+    def __init__(self, driver, library, driver_counts=False):
         if not os.path.exists(library):
             raise CountError(f"there is no {library}")
         # As callgrind names them.
         self.driver, self.library = os.path.realpath(driver), os.path.realpath(library)
+        self._counted = {self.library, self.driver} if driver_counts else {self.library}
         # The loader looks for the SONAME, which the file need not have as its name.
         soname = re.search(r"\(SONAME\).*\[(.*)\]", output_of(["readelf", "-d", self.library]))
         if not soname:
@@ -79,14 +81,14 @@ class Subject:
             callgrind += ["--compress-strings=no", "--compress-pos=no"]
             output_of([*callgrind, self.driver, phase, str(TASKS)], env=self._environment)
             with open(out, encoding="utf-8", errors="replace") as file:
-                instructions, calls = read(file, self.library, self.driver)
+                instructions, calls = read(file, self._counted, self.driver)
         if instructions == 0:
             raise CountError(f"{phase}: nothing was counted in {self.library}")
         return Count(instructions / TASKS, calls / TASKS)
 
 
-def read(lines, library, driver):
-    """From callgrind's file: instructions executed in the library, and calls from it to others than itself and the driver.
+def read(lines, counted, driver):
+    """From callgrind's file: instructions executed in the counted files, and calls from them to others than these and the driver.
 
     The format: `ob=` names the object file of the lines below. `calls=N …` stands for N calls, to the object that `cob=` names
     just before it, or else to the same one; the line after it is the cost inside of the callee. Any other line that begins with
@@ -103,10 +105,10 @@ def read(lines, library, driver):
         elif line.startswith("cob="):
             callee = line[4:].rstrip()
         elif line.startswith("calls="):
-            if here == library and callee not in (None, library, driver):
+            if here in counted and callee not in (None, driver, *counted):
                 calls += int(line[6:].split()[0])
             callee, inside_callee = None, True
-        elif line[0].isdigit() and here == library:
+        elif line[0].isdigit() and here in counted:
             instructions += int(line.split()[1])
     return instructions, calls
 
@@ -114,7 +116,13 @@ def read(lines, library, driver):
 def add_arguments(parser):
     """Those that check.py has, too."""
     parser.add_argument("--driver", required=True)
+    parser.add_argument("--cpp-driver", required=True)
     parser.add_argument("--library", required=True, help="the libtpexec.so to count")
+
+
+def subjects(options):
+    """The subjects of the C and of the C++ driver."""
+    return Subject(options.driver, options.library), Subject(options.cpp_driver, options.library, driver_counts=True)
 
 
 def main():
@@ -124,15 +132,15 @@ def main():
     parser.add_argument("--out", required=True, help="callgrind's file")
     options = parser.parse_args()
     try:
-        subject = Subject(options.driver, options.library)
-        phases = subject.phases()
+        phases = {name: (subject, what) for subject in subjects(options) for name, what in subject.phases().items()}
         if options.phase not in phases:
-            known = "\n".join(f"  {name:<14} {what}" for name, what in phases.items())
+            known = "\n".join(f"  {name:<19} {what}" for name, (_, what) in phases.items())
             raise CountError(f"no phase '{options.phase}'. There are:\n{known}")
+        subject, _ = phases[options.phase]
         count = subject.count(options.phase, options.out)
     except CountError as error:
         sys.exit(f"counts.py: {error}")
-    print(f"{options.phase}: {count.instructions:.2f} instructions a task in the library, {count.calls:.2f} calls into libc")
+    print(f"{options.phase}: {count.instructions:.2f} instructions a task, {count.calls:.2f} calls into libc")
 
 
 if __name__ == "__main__":

@@ -63,12 +63,17 @@ def baseline(**phases):
 
 class Reading(unittest.TestCase):
     def test_only_what_runs_in_the_library_itself_counts(self):
-        instructions, _ = counts.read(CALLGRIND_FILE.splitlines(keepends=True), "/b/libtpexec.so", "/b/driver")
+        instructions, _ = counts.read(CALLGRIND_FILE.splitlines(keepends=True), {"/b/libtpexec.so"}, "/b/driver")
         self.assertEqual(instructions, 300 + 25 + 475)
 
     def test_calls_from_the_library_to_libc_count_but_not_those_to_tasks_or_within(self):
-        _, calls = counts.read(CALLGRIND_FILE.splitlines(keepends=True), "/b/libtpexec.so", "/b/driver")
+        _, calls = counts.read(CALLGRIND_FILE.splitlines(keepends=True), {"/b/libtpexec.so"}, "/b/driver")
         self.assertEqual(calls, 2)
+
+    def test_where_the_driver_counts_too_its_own_instructions_are_added_but_still_not_libc(self):
+        both = {"/b/libtpexec.so", "/b/driver"}
+        counted = counts.read(CALLGRIND_FILE.splitlines(keepends=True), both, "/b/driver")
+        self.assertEqual(counted, (40 + 300 + 25 + 475, 2))
 
 
 class Agreement(unittest.TestCase):
@@ -144,6 +149,40 @@ class Judgement(unittest.TestCase):
 
     def test_another_patch_version_of_rustc_is_given_no_more(self):
         self.assertTrue(self.judge(Count(100, 0), Count(106, 0), rustc="1.95.1")[1])
+
+
+class Overhead(unittest.TestCase):
+    def judge(self, c, cpp):
+        return check.judge_overhead(check.pairs({"execute-c": c, "execute-cpp": cpp}))
+
+    def test_fifteen_percent_more_instructions_in_cpp_pass_and_above_fails(self):
+        self.assertFalse(self.judge(Count(200, 0), Count(229.9, 0))[1])
+        self.assertTrue(self.judge(Count(200, 0), Count(230.1, 0))[1])
+
+    def test_a_failure_names_the_pair_its_counts_and_the_percent(self):
+        said, _ = self.judge(Count(200, 0), Count(240, 0))
+        for part in ("FAILED: execute takes", "240.00", "200.00", "+20.0%"):
+            self.assertIn(part, said)
+
+    def test_one_more_call_into_libc_than_in_c_fails(self):
+        said, failed = self.judge(Count(200, 1), Count(200, 2))
+        self.assertTrue(failed)
+        self.assertIn("execute makes 2.00 calls into libc in C++, 1.00 in C", said)
+
+    def test_the_fault_of_one_pair_is_not_excused_by_another(self):
+        paired = check.pairs({"a-c": Count(100, 0), "a-cpp": Count(50, 0), "b-c": Count(100, 0), "b-cpp": Count(120, 0)})
+        said, failed = check.judge_overhead(paired)
+        self.assertTrue(failed)
+        self.assertIn("b takes", said)
+        self.assertNotIn("a takes", said)
+
+    def test_a_phase_without_its_other_side_gives_an_error_that_names_what_is_missing(self):
+        with self.assertRaisesRegex(CountError, "get-cpp"):
+            check.pairs({"get-c": Count(1, 0)})
+        with self.assertRaisesRegex(CountError, "get-c$"):
+            check.pairs({"get-cpp": Count(1, 0)})
+        with self.assertRaisesRegex(CountError, "get"):
+            check.pairs({"get": Count(1, 0)})
 
 
 class Baseline(unittest.TestCase):
