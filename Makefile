@@ -21,7 +21,7 @@ help:
 	@echo '  make test      every check and test; a few minutes'
 	@echo '  make bench     time per task of each operation, against a textbook Rust pool'
 	@echo '  make bench-peers  the same against oneTBB, rayon, Java and others, into benches/results/; about 15 minutes'
-	@echo '  make bench-check  instructions per task of each operation, against the committed baseline'
+	@echo '  make bench-check  instructions per task of each operation, against the committed baseline; C++ against C'
 	@echo '  make install   into PREFIX=$(PREFIX), below DESTDIR if that is set'
 	@echo '  make clean     remove $(BUILD) and what cargo built'
 	@echo
