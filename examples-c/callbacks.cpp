@@ -9,7 +9,7 @@
 
 static const char *this_thread()
 {
-    const char *worker = tp_worker_name(); // null: not a worker
+    const char *worker = tp::worker_name(); // null: not a worker
     return worker != nullptr ? worker : "the main thread";
 }
 

@@ -31,10 +31,10 @@ int main()
             const tp::future<void> future = pool.submit([&, go_on] {
                 if (++started == workers) all_busy.set_value();
                 go_on.wait();
-                task.ran_on = tp_worker_name();
+                task.ran_on = tp::worker_name();
             });
             future.on_done([&] {
-                const char *worker = tp_worker_name();
+                const char *worker = tp::worker_name();
                 task.called_on = worker != nullptr ? worker : "main";
                 ++callbacks;
             });

@@ -25,7 +25,7 @@ int main()
     options.max_workers = 1;
     options.thread_name_prefix = "demo";
     options.unhandled_error = [last = std::make_unique<farewell>()](const tp_error &error) { // or: a std::exception_ptr
-        const char *worker = tp_worker_name();
+        const char *worker = tp::worker_name();
         std::cout << "unhandled: \"" << error.message << "\", on " << (worker ? worker : "the main thread") << '\n';
     };
 

@@ -553,6 +553,10 @@ private:
 /// cancel_futures. False elsewhere.
 [[nodiscard]] inline bool stop_requested() noexcept { return tp_task_stop_requested(); }
 
+/// The full name of the worker that is calling, for instance "io_0": in a task, or what else a worker runs. The string is
+/// the worker's, valid as long as its thread. Null on threads that are no workers.
+[[nodiscard]] inline const char *worker_name() noexcept { return tp_worker_name(); }
+
 namespace detail {
 
 /// Whether a task calls f(std::stop_token, args...), as std::jthread does where it can, rather than f(args...).
@@ -1284,6 +1288,18 @@ public:
     [[nodiscard]] iterator begin() noexcept { return iterator(*this); }
     [[nodiscard]] sentinel end() noexcept { return {}; }
 
+    /// Waits, with a limit, until the result that comes out next can be had without waiting. Ready also where *i will
+    /// throw, and where there are no more.
+    template <class Rep, class Period>
+    future_status wait_for(const std::chrono::duration<Rep, Period> &timeout) const {
+        return settled() ? future_status::ready : items_.front().submitted.wait_for(timeout);
+    }
+
+    template <class Clock, class Duration>
+    future_status wait_until(const std::chrono::time_point<Clock, Duration> &deadline) const {
+        return settled() ? future_status::ready : items_.front().submitted.wait_until(deadline);
+    }
+
 private:
     friend iterator;
 
@@ -1293,6 +1309,9 @@ private:
     };
 
     bool ended() const noexcept { return items_.empty(); }
+
+    /// There is no task to wait for: the end, or a submission that was refused.
+    bool settled() const noexcept { return ended() || !items_.front().submitted.valid(); }
 
     std::remove_reference_t<result> &current() const {
         const item &first = items_.front();

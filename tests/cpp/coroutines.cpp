@@ -101,7 +101,7 @@ TEST(schedule_goes_on_as_a_task) {
         CHECK_PTR(tp_executor_current(), ex.native_handle());
         CHECK(tp_future_current() != nullptr);
         co_await next.schedule();
-        CHECK_STR(tp_worker_name(), "other_0");
+        CHECK_STR(tp::worker_name(), "other_0");
     }(pool, other, end);
     gate_wait(&end);
 }

@@ -31,7 +31,7 @@ TEST(options_reach_the_workers) {
     options.stack_size = 1 << 20;
     options.idle_timeout = 1h;
     tp::executor pool(std::move(options));
-    CHECK_STR(pool.submit([] { return std::string(tp_worker_name()); }).get().c_str(), "lathe_0");
+    CHECK_STR(pool.submit([] { return std::string(tp::worker_name()); }).get().c_str(), "lathe_0");
     const std::size_t stack = pool.submit([] {
         pthread_attr_t attributes;
         std::size_t size = 0;
@@ -41,6 +41,13 @@ TEST(options_reach_the_workers) {
         return size;
     }).get();
     CHECK(stack >= 1 << 20 && stack < 2 << 20);
+}
+
+TEST(only_workers_have_a_worker_name) {
+    CHECK_PTR(tp::worker_name(), nullptr);
+    tp::executor pool(1);
+    pool.submit([] { CHECK_STR(tp::worker_name(), tp_worker_name()); }).get();
+    std::thread([] { CHECK_PTR(tp::worker_name(), nullptr); }).join();
 }
 
 TEST(idle_workers_end_after_the_timeout) {
@@ -59,7 +66,7 @@ TEST(idle_workers_end_after_the_timeout) {
 TEST(options_have_designated_initialisers) {
     tp::executor pool({.max_workers = 2, .thread_name_prefix = "named", .initializer = [] { return true; }});
     CHECK_EQ(pool.max_workers(), 2);
-    CHECK_STR(pool.submit([] { return std::string(tp_worker_name()); }).get().c_str(), "named_0");
+    CHECK_STR(pool.submit([] { return std::string(tp::worker_name()); }).get().c_str(), "named_0");
 }
 #endif
 

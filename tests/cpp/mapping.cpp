@@ -141,6 +141,37 @@ TEST(map_gives_refusals_at_their_turn) {
     CHECK(i == results.end());
 }
 
+TEST(map_waits_with_a_limit_for_what_comes_out_next) {
+    constexpr auto ready = tp::future_status::ready;
+    gate let_go = GATE_INIT;
+    tp::executor pool(1);
+    auto results = pool.map(std::vector<int>{1, 2, 3}, [&](int n) {
+        gate_wait(&let_go);
+        if (n == 2) throw std::runtime_error("not two");
+        return n;
+    }, 1);
+    CHECK(results.wait_for(0s) == tp::future_status::timeout);
+    CHECK(results.wait_for(1ms) == tp::future_status::timeout);
+    CHECK(results.wait_until(std::chrono::system_clock::now() + 1ms) == tp::future_status::timeout);
+    gate_open(&let_go);
+    CHECK(results.wait_for(1h) == ready);
+    auto i = results.begin();
+    CHECK_EQ(*i, 1);
+    CHECK(results.wait_until(std::chrono::steady_clock::now()) == ready); // this one is there, whatever the next does
+    pool.shutdown();
+    ++i;
+    CHECK(results.wait_until(std::chrono::steady_clock::now()) == ready);
+    CHECK_THROWS(std::runtime_error, *i);
+    ++i;
+    CHECK(results.wait_for(0s) == ready);
+    CHECK(results.wait_until(std::chrono::steady_clock::now()) == ready);
+    CHECK_THROWS(tp::shutdown_error, *i);
+    ++i;
+    CHECK(i == results.end());
+    CHECK(results.wait_for(0s) == ready);
+    CHECK(results.wait_until(std::chrono::steady_clock::now()) == ready);
+}
+
 TEST(map_may_nest_on_one_worker) {
     tp::executor pool(1);
     const std::vector<int> numbers{1, 2, 3};
