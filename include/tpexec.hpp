@@ -828,8 +828,10 @@ struct executor_options {
     detail::any_function<void()> finalizer = {};
 
     /// unhandled_error(std::exception_ptr), or unhandled_error(const tp_error &) where it takes that, hears of what
-    /// tasks threw and nobody asked for: when the last future goes, on that thread; for execute() at once. It must not
-    /// throw: that is std::terminate(). Not given: such failures pass in silence.
+    /// tasks threw and nobody asked for: when the last future goes, on that thread; for execute() as soon as the task has
+    /// ended, on the worker, or, where the function object does not fit into a pointer and the task is quicker than the
+    /// call, before execute() returns. So it should not take a lock that callers of execute() hold. It must not throw:
+    /// that is std::terminate(). Not given: such failures pass in silence.
     detail::error_handler unhandled_error = {};
 
     /// Bytes of stack per worker, at least PTHREAD_STACK_MIN. 0: the system's default for threads.
