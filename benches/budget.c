@@ -1,5 +1,5 @@
-/* Where the nanoseconds of a task go: each step of its life timed alone, and two lower bounds. `make -C benches budget` builds and
- * runs it; docs/performance.md explains the figures.
+/* Where the nanoseconds of a task go: each step of its life timed alone, and two lower bounds. `make -C benches budget` builds
+ * and runs it; docs/performance.md explains the figures.
  *
  * One worker is held at a gate while tasks are submitted, then let go while the main thread sleeps, and only then are the results
  * collected: so no step runs beside another, and what a step costs here is its instructions and the cache lines that it has to

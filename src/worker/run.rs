@@ -1,5 +1,5 @@
-//! How a worker runs a task: claim → call → end → what follows. Called by the worker's loop with what it took from the queue, and
-//! by `wait` for a task that the worker waits for.
+//! How a worker runs a task: claim → call → end → what follows. Called by the worker's loop with what it took from the
+//! queue, and by `wait` for a task that the worker waits for.
 //!
 //! The straight line through here (no observer, no failure, somebody still holds the future) is what every task costs; the
 //! rest is kept out of line.
