@@ -775,6 +775,26 @@ enum tp_status tp_task_launch(struct tp_future *future,
                               tp_drop_fn drop_payload);
 
 /**
+ * Submits a task that tp_task_prepare() made, and takes its future: to tp_task_launch() what tp_execute() is to tp_submit().
+ * The task cannot be waited for or cancelled alone, and a failure goes to the executor's unhandled_error, on the worker. It
+ * costs less than tp_task_launch() and tp_future_release(), which report on the caller's thread where the task is quicker.
+ *
+ * @param future        prepared, not launched yet, and the only reference; taken on TP_OK. No other thread uses it.
+ * @param fn            what to run. Not NULL. What it returns is ignored.
+ * @param drop_payload  destroys what is in the payload, exactly once for a task that was submitted: on the worker when the
+ *                      task has ended, or in the call that cancels it. The memory is the library's to free. NULL: nothing
+ *                      to do.
+ * @return as tp_task_launch(); TP_ERR_INVALID_STATE also when there are other references. On any failure the future stays
+ * the caller's, and may be launched again.
+ *
+ * Any thread, tasks and callbacks included. Like every submission it must not overlap with tp_executor_free() or
+ * tp_executor_detach(). Does not block.
+ */
+enum tp_status tp_task_execute(struct tp_future *future,
+                               tp_task_fn fn,
+                               tp_drop_fn drop_payload);
+
+/**
  * Waits until a future is done and gives its result.
  *
  * On a worker of the task's own executor, a call that would have to wait for a pending task runs that task itself, at

@@ -670,8 +670,9 @@ void destroy_task(void *memory) noexcept {
     std::destroy_at(static_cast<Task *>(memory));
 }
 
-/// Makes a Task in the memory of a new C task, and submits it: the library calls run(), and in the end drop.
-template <class Task, class... Parts>
+/// Makes a Task in the memory of a new C task, and submits it: the library calls run(), and in the end drop. With
+/// tp_task_execute the library takes the future, and may have ended the task: nothing of the answer is to be used.
+template <class Task, auto Submit = tp_task_launch, class... Parts>
 launched<Task> launch(tp_executor *executor, tp_drop_fn drop, Parts &&...parts) {
     tp_future *handle = nullptr;
     void *memory = nullptr;
@@ -679,7 +680,7 @@ launched<Task> launch(tp_executor *executor, tp_drop_fn drop, Parts &&...parts) 
     future<void> owner = future<void>::adopt(handle);
     Task *task = ::new (memory) Task(std::forward<Parts>(parts)...);
     const tp_task_fn run = [](void *self) noexcept -> void * { return static_cast<Task *>(self)->run(); };
-    const tp_status status = tp_task_launch(handle, run, drop);
+    const tp_status status = Submit(handle, run, drop);
     if (status != TP_OK) {
         std::destroy_at(task);
         raise_status(status);
@@ -828,10 +829,8 @@ struct executor_options {
     detail::any_function<void()> finalizer = {};
 
     /// unhandled_error(std::exception_ptr), or unhandled_error(const tp_error &) where it takes that, hears of what
-    /// tasks threw and nobody asked for: when the last future goes, on that thread; for execute() as soon as the task has
-    /// ended, on the worker, or, where the function object does not fit into a pointer and the task is quicker than the
-    /// call, before execute() returns. So it should not take a lock that callers of execute() hold. It must not throw:
-    /// that is std::terminate(). Not given: such failures pass in silence.
+    /// tasks threw and nobody asked for: when the last future goes, on that thread; for execute() at once, on the worker.
+    /// It must not throw: that is std::terminate(). Not given: such failures pass in silence.
     detail::error_handler unhandled_error = {};
 
     /// Bytes of stack per worker, at least PTHREAD_STACK_MIN. 0: the system's default for threads.
@@ -950,7 +949,9 @@ public:
     /// forked_error. Does not block.
     template <class F, class... Args>
     [[nodiscard]] future<task_result_t<F, Args...>> submit(F &&f, Args &&...args) {
-        return start<task_result_t<F, Args...>>(std::forward<F>(f), std::forward<Args>(args)...);
+        using result = task_result_t<F, Args...>;
+        const started task = start<tp_task_launch, result>(std::forward<F>(f), std::forward<Args>(args)...);
+        return future<result>(task.future, task.stop);
     }
 
     /// Submits the task f(args...) without a future: what it returns is dropped, and what it throws goes to
@@ -965,7 +966,7 @@ public:
             std::memcpy(&bits, std::addressof(small), sizeof small);
             detail::check(tp_execute(handle_, detail::run_in_pointer<function>, bits));
         } else {
-            static_cast<void>(start<void>(std::forward<F>(f), std::forward<Args>(args)...));
+            start<tp_task_execute, void>(std::forward<F>(f), std::forward<Args>(args)...);
         }
     }
 
@@ -1060,19 +1061,24 @@ private:
         return options;
     }
 
-    template <class R, class F, class... Args>
-    future<R> start(F &&f, Args &&...args) {
+    struct started {
+        tp_future *future;       // owned
+        detail::stop_hook *stop; // null: takes no std::stop_token
+    };
+
+    template <auto Submit, class R, class F, class... Args>
+    started start(F &&f, Args &&...args) {
         if constexpr (detail::takes_stop_token<F, Args...>) {
 #if defined(TPEXEC_HAS_STOP_TOKEN)
             using task = detail::stoppable_task<R, std::decay_t<F>, std::decay_t<Args>...>;
-            const auto [launched, hook] = detail::launch<task>(
+            const auto [future, hook] = detail::launch<task, Submit>(
                 handle_, detail::destroy_task<task>, stop_token(), std::forward<F>(f), std::forward<Args>(args)...);
-            return future<R>(launched, hook);
+            return {future, hook};
 #endif
         } else {
             using task = detail::task<R, std::decay_t<F>, std::decay_t<Args>...>;
             const tp_drop_fn drop = task::trivial ? nullptr : detail::destroy_task<task>;
-            return future<R>(detail::launch<task>(handle_, drop, std::forward<F>(f), std::forward<Args>(args)...).future);
+            return {detail::launch<task, Submit>(handle_, drop, std::forward<F>(f), std::forward<Args>(args)...).future, nullptr};
         }
     }
 
@@ -1363,7 +1369,7 @@ public:
 
     // Not inline, for the reason that future_awaiter gives.
     [[gnu::noinline]] void await_suspend(std::coroutine_handle<> waiting) {
-        tp_future_release(launch<resumption>(executor_, resumption::drop, *this, waiting).future);
+        launch<resumption, tp_task_execute>(executor_, resumption::drop, *this, waiting);
     }
 
     void await_resume() const {

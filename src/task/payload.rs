@@ -55,6 +55,25 @@ enum Place {
     Apart,
 }
 
+/// What the launcher keeps of a task.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kept {
+    /// Its future: the entry gets a reference of its own.
+    Future,
+    /// Nothing: the launcher's reference, the only one, becomes the entry's. Once that is published the node may be gone.
+    Nothing,
+}
+
+impl Kept {
+    /// What a launch adds to the state word.
+    fn gain(self) -> u64 {
+        match self {
+            Kept::Future => REF,
+            Kept::Nothing => ANONYMOUS,
+        }
+    }
+}
+
 /// A node whose payload is elsewhere.
 #[repr(C)]
 struct Apart {
@@ -175,18 +194,19 @@ impl Node {
     }
 
     /// Makes the caller the task's launcher, and gives it the reference of the entry to be published. False: somebody else
-    /// is or was.
+    /// is or was, or has a reference where there must be no other.
     ///
     /// # Safety
-    /// The caller has a reference. What it says next is `end_launch` or `take_back_launch`.
-    pub(crate) unsafe fn begin_launch(&self, func: TaskFn, drop: Option<DropFn>) -> bool {
+    /// The caller has a reference. What it says next is `end_launch` or `take_back_launch`; if the task keeps no future and
+    /// was published, nothing.
+    pub(crate) unsafe fn begin_launch(&self, func: TaskFn, drop: Option<DropFn>, kept: Kept) -> bool {
         let mut seen = self.state.load(Relaxed);
         loop {
-            if seen & UNLAUNCHED == 0 {
+            if seen & UNLAUNCHED == 0 || (kept == Kept::Nothing && references(seen) != 1) {
                 return false;
             }
             // Acquire: pairs with `take_back_launch`, whose author wrote the fields before us.
-            match self.state.compare_exchange_weak(seen, seen - UNLAUNCHED + REF, Acquire, Relaxed) {
+            match self.state.compare_exchange_weak(seen, seen - UNLAUNCHED + kept.gain(), Acquire, Relaxed) {
                 Ok(_) => break,
                 Err(now) => seen = now,
             }
@@ -208,9 +228,9 @@ impl Node {
     ///
     /// # Safety
     /// The caller began the launch, and has published nothing.
-    pub(crate) unsafe fn take_back_launch(&self) {
+    pub(crate) unsafe fn take_back_launch(&self, kept: Kept) {
         // Release: for the next launcher. It is not the last reference: the caller has the one it came with.
-        self.state.fetch_sub(REF - UNLAUNCHED, Release);
+        self.state.fetch_add(UNLAUNCHED.wrapping_sub(kept.gain()), Release);
     }
 
     /// Whether the task is or was in a queue, as all but prepared ones are from the start: then it may be waited for,

@@ -54,7 +54,7 @@ pub(crate) const SEEN: u64 = 1 << 10;
 /// Room for a value of the submitter's belongs to the node, which is the first part of a [`super::payload`] block. Set
 /// when the node is made.
 pub(crate) const PAYLOAD: u64 = 1 << 11;
-/// Nobody was ever given a future for this task (fire and forget with hooks). Set when the node is made.
+/// Nobody has a future for this task (fire and forget, with hooks or a payload). Set before it is published.
 pub(crate) const ANONYMOUS: u64 = 1 << 12;
 /// This unseen failure keeps the executor's hooks alive. Set with FAILED; ends with SEEN or with the node.
 pub(crate) const HOOKED: u64 = 1 << 13;

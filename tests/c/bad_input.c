@@ -60,6 +60,7 @@ TEST(null_future) {
     CHECK(!tp_future_done(NULL));
     CHECK_FAILS(tp_future_add_done_callback(NULL, count_done, &touched), TP_ERR_INVALID_ARGUMENT);
     CHECK_FAILS(tp_task_launch(NULL, count_run, count_drop), TP_ERR_INVALID_ARGUMENT);
+    CHECK_FAILS(tp_task_execute(NULL, count_run, count_drop), TP_ERR_INVALID_ARGUMENT);
     tp_future_request_stop(NULL);
     CHECK_PTR(tp_future_retain(NULL), NULL);
     tp_future_release(NULL);
@@ -83,6 +84,7 @@ TEST(null_function_and_null_output) {
     CHECK_NULL(tp_map_new(executor, count_run, NULL, 1, 0, count_drop), TP_ERR_INVALID_ARGUMENT);
     CHECK_FAILS(tp_future_add_done_callback(future, NULL, &touched), TP_ERR_INVALID_ARGUMENT);
     CHECK_FAILS(tp_task_launch(future, NULL, count_drop), TP_ERR_INVALID_ARGUMENT); /* before INVALID_STATE */
+    CHECK_FAILS(tp_task_execute(future, NULL, count_drop), TP_ERR_INVALID_ARGUMENT);
     void *payload = &touched;
     CHECK_FAILS(tp_task_prepare(executor, 8, 8, NULL, &payload), TP_ERR_INVALID_ARGUMENT);
     CHECK_FAILS(tp_task_prepare(executor, 8, 8, &out, NULL), TP_ERR_INVALID_ARGUMENT);

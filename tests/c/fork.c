@@ -216,6 +216,7 @@ static void the_executor_is_the_parent_s(estate *e) {
     CHECK_FAILS(tp_task_prepare(e->executor, 8, 8, &out, &payload), TP_ERR_FORKED);
     CHECK_PTR(payload, e);
     CHECK_FAILS(tp_task_launch(e->prepared, return_counter, count_payload_drop), TP_ERR_FORKED);
+    CHECK_FAILS(tp_task_execute(e->prepared, return_counter, count_payload_drop), TP_ERR_FORKED);
     CHECK_FAILS(tp_task_launch(e->launched, return_counter, count_payload_drop), TP_ERR_FORKED); /* before INVALID_STATE */
     for (uint32_t flags = 0; flags < 4; flags++) CHECK_FAILS(tp_executor_shutdown(e->executor, flags), TP_ERR_FORKED);
     for (int t = 0; t < TIMEOUTS; t++) CHECK_FAILS(tp_executor_join(e->executor, every_timeout[t]), TP_ERR_FORKED); /* before INVALID_STATE */

@@ -139,6 +139,59 @@ static void *launch_another(void *arg) {
 
 TEST(tasks_launch_too) { on_a_worker(launch_another, 2); }
 
+/* ---- without a future ------------------------------------------------------------------------------------------------------------------------- */
+
+static void execute(stage *s) { CHECK_STATUS(tp_task_execute(prepare(s), closure_run, closure_drop), TP_OK); }
+
+static void *execute_another(void *arg) {
+    execute((stage *)arg);
+    return NULL;
+}
+
+TEST(executed_payloads_are_dropped_when_the_task_has_run) { on_a_worker(execute_another, 1); }
+
+TEST(executed_payloads_are_dropped_by_the_shutdown_that_cancels_them) {
+    stage   s;
+    blocker busy;
+    stage_init(&s, 1);
+    block(s.executor, &busy);
+    execute(&s);
+    CHECK_EQ(tp_executor_pending_count(s.executor), 1);
+    CHECK_STATUS(tp_executor_shutdown(s.executor, TP_SHUTDOWN_CANCEL_FUTURES), TP_OK);
+    CHECK_EQ(counter_get(&s.dropped), 1);
+    unblock(&busy);
+    tp_executor_free(s.executor);
+    CHECK_EQ(counter_get(&s.ran), 0);
+}
+
+TEST(executing_needs_the_only_reference) {
+    stage s;
+    stage_init(&s, 1);
+    tp_future *future = prepare(&s);
+    CHECK_PTR(tp_future_retain(future), future);
+    CHECK_FAILS(tp_task_execute(future, closure_run, closure_drop), TP_ERR_INVALID_STATE);
+    tp_future_release(future);
+    CHECK_STATUS(tp_task_execute(future, closure_run, closure_drop), TP_OK);
+    future = launch(&s);
+    CHECK_FAILS(tp_task_execute(future, closure_run, closure_drop), TP_ERR_INVALID_STATE);
+    result_of(future);
+    tp_executor_free(s.executor);
+    CHECK_EQ(counter_get(&s.ran), 2);
+    CHECK_EQ(counter_get(&s.dropped), 2);
+}
+
+TEST(a_refused_execution_changes_nothing) {
+    stage s;
+    stage_init(&s, 1);
+    tp_future *future = prepare(&s);
+    CHECK_STATUS(tp_executor_shutdown(s.executor, TP_SHUTDOWN_WAIT), TP_OK);
+    CHECK_FAILS(tp_task_execute(future, closure_run, closure_drop), TP_ERR_SHUTDOWN);
+    CHECK_EQ(tp_future_state(future), TP_STATE_PENDING);
+    tp_future_release(future);
+    tp_executor_free(s.executor);
+    CHECK_EQ(counter_get(&s.dropped), 0);
+}
+
 /* ---- before the launch ------------------------------------------------------------------------------------------------------------------------ */
 
 static const int64_t every_timeout[] = {0, -1, 1, TP_MSEC(1), TP_SEC(3600), TP_FOREVER};

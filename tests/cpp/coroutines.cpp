@@ -96,10 +96,10 @@ TEST(schedule_goes_on_as_a_task) {
     gate end = GATE_INIT;
     [](tp::executor &ex, tp::executor &next, gate &done) -> detached {
         const opens_at_end at_end{&done};
-        CHECK(tp_future_current() == nullptr);
+        CHECK_PTR(tp_executor_current(), nullptr);
         co_await ex.schedule();
         CHECK_PTR(tp_executor_current(), ex.native_handle());
-        CHECK(tp_future_current() != nullptr);
+        CHECK(tp_future_current() == nullptr);
         co_await next.schedule();
         CHECK_STR(tp::worker_name(), "other_0");
     }(pool, other, end);

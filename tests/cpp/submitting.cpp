@@ -195,6 +195,29 @@ TEST(executing_runs_small_and_large_functions) {
     CHECK_EQ(runs, 1 + 1 + 3 + 6 + 4 + 1);
 }
 
+TEST(exceptions_of_executed_functions_are_heard_of_on_the_worker) {
+    std::atomic<long> heard{0};
+    tp::executor_options options;
+    options.max_workers = 1;
+    options.unhandled_error = [&](const tp_error &) {
+        CHECK(tp_worker_name() != nullptr);
+        heard++;
+    };
+    tp::executor pool(std::move(options));
+    // Also where the task has failed before execute() returns, as some of these have.
+    for (long i = 1, last = repeat(2000); i <= last; i++) {
+        pool.execute([i](std::atomic<long> &count) { throw count + i; }, std::ref(heard));
+        while (heard != i) std::this_thread::yield();
+    }
+}
+
+TEST(executed_functions_have_no_future) {
+    tp::executor pool(1);
+    pool.execute([] { CHECK_PTR(tp_future_current(), nullptr); });
+    pool.execute([](int) { CHECK_PTR(tp_future_current(), nullptr); }, 1);
+    pool.shutdown();
+}
+
 TEST(submit_many_submits_the_elements_of_any_input_range) {
     tp::executor pool(2);
     const std::list<int> numbers{1, 2, 3};

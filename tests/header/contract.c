@@ -94,6 +94,7 @@ tp_status tp_submit_many(tp_executor *executor, task_fn fn, void *const *args, s
 tp_status tp_submit_task(tp_executor *executor, const tp_task *task, tp_future **future);
 tp_status tp_task_prepare(tp_executor *executor, size_t size, size_t align, tp_future **future, void **payload);
 tp_status tp_task_launch(tp_future *future, task_fn fn, drop_fn drop_payload);
+tp_status tp_task_execute(tp_future *future, task_fn fn, drop_fn drop_payload);
 
 tp_status tp_future_result(tp_future *future, int64_t timeout_ns, void **result);
 tp_status tp_future_take(tp_future *future, int64_t timeout_ns, void **result);

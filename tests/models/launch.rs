@@ -4,7 +4,7 @@ use super::NOTHING;
 use crate::completion::end_pending;
 use crate::queue::release;
 use crate::task::node::{Held, Node, Reference};
-use crate::task::payload;
+use crate::task::payload::{self, Kept};
 use crate::task::state::CANCELLED;
 use loom::sync::atomic::{AtomicUsize, Ordering::*};
 use loom::sync::Arc;
@@ -39,7 +39,7 @@ impl Prepared {
     }
 
     fn begin_launch(&self) -> bool {
-        unsafe { self.node().begin_launch(NOTHING, Some(count_drop)) }
+        unsafe { self.node().begin_launch(NOTHING, Some(count_drop), Kept::Future) }
     }
 
     /// As whoever takes the entry does. True: it ran.
@@ -123,7 +123,7 @@ fn d01_a_refused_launch_leaves_no_trace() {
             task.release();
         });
         assert!(task.begin_launch());
-        unsafe { task.node().take_back_launch() };
+        unsafe { task.node().take_back_launch(Kept::Future) };
         canceller.join().unwrap();
         assert!(task.begin_launch());
         task.node().end_launch();
@@ -141,7 +141,7 @@ fn a_task_can_be_launched_by_another_once_a_launch_was_refused() {
         let other = thread::spawn(move || task.launch_and_run());
         let won = task.begin_launch();
         if won {
-            unsafe { task.node().take_back_launch() };
+            unsafe { task.node().take_back_launch(Kept::Future) };
         }
         task.release();
         let launched = other.join().unwrap();
