@@ -133,6 +133,26 @@ fn d01_a_refused_launch_leaves_no_trace() {
     });
 }
 
+/// O3: a task that is executed belongs to its entry alone. While somebody else holds it, it is refused; a refused one is the
+/// launcher's as before; an accepted one ends with its taker, and its payload is dropped once.
+#[test]
+fn o03_an_executed_task_ends_with_its_entry() {
+    loom::model(|| {
+        let (task, drops) = Prepared::new(2);
+        let begin = move || unsafe { task.node().begin_launch(NOTHING, Some(count_drop), Kept::Nothing) };
+        let holder = thread::spawn(move || task.release());
+        let while_held = begin();
+        holder.join().unwrap();
+        if while_held {
+            unsafe { task.node().take_back_launch(Kept::Nothing) };
+        }
+        assert!(begin());
+        let worker = thread::spawn(move || task.take_entry());
+        assert!(worker.join().unwrap());
+        assert_eq!(drops.load(Relaxed), 1);
+    });
+}
+
 /// A launcher that comes when another's launch is being refused.
 #[test]
 fn a_task_can_be_launched_by_another_once_a_launch_was_refused() {
