@@ -33,6 +33,17 @@ static void stays_flat(const char *what, void (*step)(surroundings *, long), sur
     if (grown > SLACK_KIB) test_failed(__FILE__, __LINE__, "%s: %ld KiB more after %ld than after %ld", what, grown, n, n / 2);
 }
 
+/* The same on an executor whose only worker is kept busy by the task of `slow`. */
+static void stays_flat_behind_a_slow_task(const char *what, void (*step)(surroundings *, long), long n) {
+    surroundings s = {new_executor(1), NULL, COUNTER_INIT};
+    blocker      busy;
+    block(s.executor, &busy);
+    s.slow = busy.future;
+    stays_flat(what, step, &s, n);
+    unblock(&busy);
+    tp_executor_free(s.executor);
+}
+
 /* ---- C8 ------------------------------------------------------------------------------------------------------------------------------------- */
 
 static void submit_and_cancel(surroundings *s, long i) {
@@ -84,12 +95,7 @@ static void cancel_a_batch_from_the_back(surroundings *s, long i) {
 }
 
 TEST(c08_also_when_cancelled_from_the_back) {
-    surroundings s = {new_executor(1), NULL, COUNTER_INIT};
-    blocker      busy;
-    block(s.executor, &busy);
-    stays_flat("cancel from the back", cancel_a_batch_from_the_back, &s, repeat(30000));
-    unblock(&busy);
-    tp_executor_free(s.executor);
+    stays_flat_behind_a_slow_task("cancel from the back", cancel_a_batch_from_the_back, repeat(30000));
 }
 
 /* With hooks, names and callbacks, which cost memory of their own. */
@@ -183,13 +189,7 @@ static void poll_everything(surroundings *s, long i) {
 }
 
 TEST(w04_a_million_polls_of_one_slow_future) {
-    surroundings s = {new_executor(1), NULL, COUNTER_INIT};
-    blocker      busy;
-    block(s.executor, &busy);
-    s.slow = busy.future;
-    stays_flat("polls", poll_everything, &s, repeat(1000000));
-    unblock(&busy);
-    tp_executor_free(s.executor);
+    stays_flat_behind_a_slow_task("polls", poll_everything, repeat(1000000));
 }
 
 /* Limits that are no polls: each registers and has to unregister. */
@@ -200,13 +200,7 @@ static void wait_a_moment(surroundings *s, long i) {
 }
 
 TEST(w04_short_waits_on_one_slow_future) {
-    surroundings s = {new_executor(1), NULL, COUNTER_INIT};
-    blocker      busy;
-    block(s.executor, &busy);
-    s.slow = busy.future;
-    stays_flat("short waits", wait_a_moment, &s, repeat(20000));
-    unblock(&busy);
-    tp_executor_free(s.executor);
+    stays_flat_behind_a_slow_task("short waits", wait_a_moment, repeat(20000));
 }
 
 /* ---- A3 -------------------------------------------------------------------------------------------------------------------------------------- */
@@ -220,13 +214,7 @@ static void open_and_free_queues(surroundings *s, long i) {
 }
 
 TEST(a03_freed_queues_leave_nothing_with_a_slow_future) {
-    surroundings s = {new_executor(1), NULL, COUNTER_INIT};
-    blocker      busy;
-    block(s.executor, &busy);
-    s.slow = busy.future;
-    stays_flat("queues", open_and_free_queues, &s, repeat(400000));
-    unblock(&busy);
-    tp_executor_free(s.executor);
+    stays_flat_behind_a_slow_task("queues", open_and_free_queues, repeat(400000));
 }
 
 /* ---- tasks, executors, maps, failures: each gives back what it took -------------------------------------------------------------------------------- */
