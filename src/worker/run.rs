@@ -59,7 +59,7 @@ impl Worker {
     /// A claimed task, from its call to its end. The caller has a reference, and says what becomes of it.
     #[inline(always)]
     fn run_claimed(&self, node: NonNull<Node>, floor: Floor, reference: Reference) {
-        // SAFETY: the reference keeps the node at least until `finish`; we claimed it, so function and argument are ours.
+        // SAFETY: the reference keeps the node at least until its end; we claimed it, so function and argument are ours.
         let (func, arg, drop_arg) = unsafe { node.as_ref().call() };
         // SAFETY: the user's function with the user's argument, once.
         let (value, reported) = here(|here| here.run_task(node.as_ptr(), || unsafe { func(arg) }));
