@@ -18,7 +18,7 @@ use crate::alloc::{try_box, try_zeroed_slice};
 use crate::current::{here, Here};
 use crate::reserve::with_reserve;
 use crate::status::{Error, Result, Status, FORKED, TIMEOUT};
-use crate::sync::{fence, AtomicU32, AtomicUsize, Mutex, MutexGuard, Ordering::*};
+use crate::sync::{AtomicU32, AtomicUsize, Mutex, MutexGuard, Ordering::*};
 use crate::sys::{fork, futex};
 use crate::task::listen::Added;
 use crate::task::observer::{Class, Kind, Observer};
@@ -327,10 +327,9 @@ impl CompletionQueue {
     /// # Safety
     /// The reference is the caller's.
     unsafe fn release(queue: *const CompletionQueue) {
-        // SAFETY: this function's contract. Release/Acquire: all use happens before the end.
+        // SAFETY: this function's contract. AcqRel: all use happens before the end.
         unsafe {
-            if (*queue).references.fetch_sub(1, Release) == 1 {
-                fence(Acquire);
+            if (*queue).references.fetch_sub(1, AcqRel) == 1 {
                 drop(Box::from_raw(queue.cast_mut()));
             }
         }

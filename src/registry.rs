@@ -24,7 +24,7 @@ use std::ffi::c_void;
 use std::ops::Deref;
 use std::ptr::NonNull;
 // std's atomics even under loom: this is static, and no model uses it.
-use std::sync::atomic::{fence, AtomicPtr, AtomicU32, AtomicU64, Ordering::*};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering::*};
 
 /// What an executor tells its user, and the user data for it.
 #[derive(Clone, Copy)]
@@ -187,9 +187,8 @@ impl Drop for ExecutorRef {
 pub(crate) unsafe fn drop_raw(executor: *const Executor) {
     // SAFETY: still referred to.
     let slot = unsafe { (*executor).slot() };
-    // Release/Acquire: every use of the executor happens before its end.
-    if slot.references.fetch_sub(1, Release) == 1 {
-        fence(Acquire);
+    // AcqRel: every use of the executor happens before its end.
+    if slot.references.fetch_sub(1, AcqRel) == 1 {
         slot.executor.store(std::ptr::null_mut(), Relaxed);
         retire(executor.cast_mut());
         slot.unpin();

@@ -6,7 +6,7 @@
 use crate::alloc::{try_box, try_zeroed_slice};
 use crate::current::here;
 use crate::status::{Result, TIMEOUT};
-use crate::sync::{fence, AtomicU32, AtomicUsize, Ordering::*};
+use crate::sync::{AtomicU32, AtomicUsize, Ordering::*};
 use crate::sys::futex;
 use crate::task::listen::Added;
 use crate::task::observer::{Class, Kind, Observer};
@@ -133,10 +133,9 @@ impl Block {
     /// # Safety
     /// The reference is the caller's.
     unsafe fn release(block: *const Block) {
-        // SAFETY: this function's contract. Release/Acquire: all use happens before the end.
+        // SAFETY: this function's contract. AcqRel: all use happens before the end.
         unsafe {
-            if (*block).references.fetch_sub(1, Release) == 1 {
-                fence(Acquire);
+            if (*block).references.fetch_sub(1, AcqRel) == 1 {
                 drop(Box::from_raw(block.cast_mut()));
             }
         }

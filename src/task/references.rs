@@ -4,7 +4,7 @@
 use super::extra;
 use super::node::Node;
 use super::state::*;
-use crate::sync::{fence, Ordering::*};
+use crate::sync::Ordering::*;
 
 impl Node {
     /// One more reference.
@@ -26,12 +26,9 @@ impl Node {
         if references(seen) == 1 {
             return true;
         }
-        // Release: what this holder did happens before the node's end; the Acquire fence is the other half.
-        if references(self.state.fetch_sub(REF, Release)) == 1 {
-            fence(Acquire);
-            return true;
-        }
-        false
+        // Release: what this holder did happens before the node's end. Acquire: whoever is the last sees what the others did
+        // (on the operation itself and not by a fence after it, which race detectors do not see).
+        references(self.state.fetch_sub(REF, AcqRel)) == 1
     }
 
     /// The same while the entry of a task that was run inline is still queued. If but for the entry's the caller's reference
@@ -70,10 +67,6 @@ impl Node {
             return self.drop_reference();
         }
         // Orderings as in `drop_reference`. TOMBSTONE is set, and nobody else clears it.
-        if references(self.state.fetch_sub(REF + TOMBSTONE, Release)) == 1 {
-            fence(Acquire);
-            return true;
-        }
-        false
+        references(self.state.fetch_sub(REF + TOMBSTONE, AcqRel)) == 1
     }
 }
