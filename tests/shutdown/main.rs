@@ -1,0 +1,10 @@
+//! D: shutdown, join, free and detach.
+#![cfg(not(loom))]
+#![allow(clippy::disallowed_methods, clippy::undocumented_unsafe_blocks)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod accepting;
+mod cancelling;
+mod ending;
