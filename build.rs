@@ -16,8 +16,8 @@ fn main() {
     println!("cargo::rustc-env=TPEXEC_TARGET={}", variable("TARGET"));
 
     link_arguments();
-    // The loom models see neither the header nor a linked library, and are rebuilt often.
-    if env::var_os("CARGO_CFG_LOOM").is_none() {
+    // Models see neither the header nor a linked library, and are rebuilt often.
+    if ["CARGO_CFG_LOOM", "CARGO_CFG_SHUTTLE"].iter().all(|model| env::var_os(model).is_none()) {
         header();
     }
 }

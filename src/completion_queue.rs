@@ -18,14 +18,13 @@ use crate::alloc::{try_box, try_zeroed_slice};
 use crate::current::{here, Here};
 use crate::reserve::with_reserve;
 use crate::status::{Error, Result, Status, FORKED, TIMEOUT};
-use crate::sync::{AtomicU32, AtomicUsize, Mutex, MutexGuard, Ordering::*};
+use crate::sync::{bounded, AtomicU32, AtomicUsize, Mutex, MutexGuard, Ordering::*, Receiver, Sender};
 use crate::sys::{fork, futex};
 use crate::task::listen::Added;
 use crate::task::observer::{Class, Kind, Observer};
 use crate::task::state::is_done;
 use crate::task::{Future, Node};
 use crate::wait::{help, own_pending, Timeout};
-use crossbeam_channel::{Receiver, Sender};
 use list::{List, Record};
 use std::ptr::NonNull;
 
@@ -81,7 +80,7 @@ impl Inner {
 impl CompletionQueue {
     pub fn new() -> Result<NonNull<CompletionQueue>> {
         // The channel allocates by itself.
-        let (ring, bell) = with_reserve(|| crossbeam_channel::bounded(1))?;
+        let (ring, bell) = with_reserve(|| bounded(1))?;
         let inner =
             Inner { waiting: List::EMPTY, ready: List::EMPTY, closed: false, sleeping_workers: 0, freed: false };
         let generation = fork::generation();

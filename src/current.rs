@@ -9,6 +9,7 @@
 
 use crate::executor::Executor;
 use crate::status::{Error, Result, Status, NO_MEMORY};
+use crate::sync::per_thread;
 use crate::sys::thread;
 use crate::sys::tls::{self, Word};
 use crate::task::extra::Failure;
@@ -60,29 +61,38 @@ pub(crate) struct Here {
     pub(crate) collected: Cell<u32>,
 }
 
-thread_local! {
-    static HERE: Here = const {
-        Here {
-            worker: Cell::new(std::ptr::null()),
-            home: Cell::new(0),
-            frame: Cell::new(std::ptr::null()),
-            short_waits: Cell::new(0),
-            collected: Cell::new(0),
-        }
+per_thread! {
+    static HERE: Here = Here {
+        worker: Cell::new(std::ptr::null()),
+        home: Cell::new(0),
+        frame: Cell::new(std::ptr::null()),
+        short_waits: Cell::new(0),
+        collected: Cell::new(0),
     };
 }
 
 /// The calling thread's page.
 #[inline(always)]
 pub(crate) fn here<R>(look: impl FnOnce(&Here) -> R) -> R {
+    #[cfg(any(loom, shuttle))] // Whose threads share one OS thread, and with it its words.
+    return HERE.with(look);
+    #[cfg(not(any(loom, shuttle)))]
+    look(page())
+}
+
+/// The calling thread's page, which is there until the thread is gone: it has no destructor.
+#[cfg(not(any(loom, shuttle)))]
+#[inline(always)]
+fn page<'a>() -> &'a Here {
     let mut page = tls::get::<Here>(Word::Here);
     if page.is_null() {
         page = first_look();
     }
-    // SAFETY: the calling thread's page, which is there until the thread is gone: it has no destructor.
-    look(unsafe { &*page })
+    // SAFETY: a page that `first_look` noted down.
+    unsafe { &*page }
 }
 
+#[cfg(not(any(loom, shuttle)))]
 #[cold]
 fn first_look() -> *const Here {
     let page = HERE.with(std::ptr::from_ref);
@@ -171,9 +181,6 @@ impl Here {
 
 /// Calls a hook of the user's: while it runs there is no current task.
 pub(crate) fn outside_task<R>(call: impl FnOnce() -> R) -> R {
-    #[cfg(loom)] // loom's threads share one OS thread, and with it this page.
-    return call();
-    #[cfg(not(loom))]
     here(|here| here.run_hook(call))
 }
 

@@ -16,6 +16,7 @@
 
 use crate::current::Here;
 use crate::status::{Result, DEADLOCK};
+use crate::sync::global;
 use crate::sys::fork_lock::ForkLock;
 use crate::task::state::is_done;
 use crate::task::Node;
@@ -31,8 +32,10 @@ struct Record {
     next: *mut Record,
 }
 
-/// Walks so far. The lock is the graph's.
-static WALKS: ForkLock<u64> = ForkLock::new(0);
+global! {
+    /// Walks so far. The lock is the graph's.
+    static WALKS: ForkLock<u64> = ForkLock::new(0);
+}
 
 /// Sleeps as somebody who waits for all of `targets`: in the graph, if this thread is inside of tasks.
 pub(crate) fn sleeping<R>(here: &Here, targets: &[*const Node], sleep: impl FnOnce() -> Result<R>) -> Result<R> {

@@ -9,7 +9,7 @@ use crate::queue::{Queue, Rings};
 use crate::registry::{self, Slot};
 use crate::scheduler::{Env, Scheduler};
 use crate::status::{Result, BROKEN, SHUTDOWN};
-use crate::sync::{AtomicPtr, AtomicU32, AtomicUsize, Mutex, Ordering::*};
+use crate::sync::{null_pointers, AtomicPtr, AtomicU32, AtomicUsize, Mutex, Ordering::*};
 use crate::task::extra::{ErrorRecord, Failure};
 use crate::task::node::Failed;
 use crate::worker::Doom;
@@ -82,8 +82,7 @@ impl Executor {
             gate: AtomicU32::new(0),
             queue: Queue::new()?,
             scheduler: Scheduler::new(workers),
-            // SAFETY: zero is a valid null pointer.
-            rings: unsafe { alloc::try_zeroed_slice(workers) }?,
+            rings: null_pointers(workers)?,
             rings_used: AtomicUsize::new(0),
             life: Mutex::new(Life::new(workers)?),
             joining: Mutex::new(()),

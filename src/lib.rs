@@ -11,15 +11,15 @@
 //! 5. [`wait`] (with [`wait_first`] and [`deadlock`]), [`completion_queue`] and [`map`] are how results come out.
 //!
 //! Dependencies point down this list; underneath lie [`registry`] (from a node's id to its executor), [`current`] (what this
-//! thread is doing), [`alloc`] and [`reserve`] (allocation that can fail), [`sys`] (the operating system) and [`sync`] (std or loom).
+//! thread is doing), [`alloc`] and [`reserve`] (allocation that can fail), [`sys`] (the operating system) and [`sync`] (std or a model checker).
 //!
 //! `unsafe` is expected where memory is shared by protocol (`task`, `queue`, `registry`, `submit`, `launch`, the registrations of
 //! `wait_first`, `completion_queue` and `map`), where user functions are called (`worker`, `completion`, `current`), in `sys`,
 //! `alloc` and `ffi`. Each block says why it is sound; each protocol has its proof in prose where it is written down, and a
-//! loom model in `tests/models`.
+//! model in `tests/models`.
 
-// Under loom some of the parts that models do without have no user.
-#![cfg_attr(loom, allow(dead_code))]
+// Under a model checker some of the parts that models do without have no user.
+#![cfg_attr(any(loom, shuttle), allow(dead_code, unused_imports))]
 
 pub mod ffi;
 
@@ -50,3 +50,7 @@ mod worker;
 #[cfg(all(test, loom))]
 #[path = "../tests/models/mod.rs"]
 mod models;
+
+#[cfg(all(test, shuttle))]
+#[path = "../tests/models/mixes.rs"]
+mod mixes;

@@ -15,16 +15,14 @@
 
 use crate::executor::Executor;
 use crate::status::{Error, Result, Status};
+use crate::sync::{global, nulls, AtomicPtr, AtomicU32, AtomicU64, Ordering::*, UnsafeCell, MODEL};
 use crate::sys::fork_lock::ForkLock;
 use crate::task::state::ID_BITS;
 use crate::task::{DropFn, ErrorRecord, UnhandledFn};
 use crate::{alloc, current};
-use std::cell::UnsafeCell;
 use std::ffi::c_void;
 use std::ops::Deref;
 use std::ptr::NonNull;
-// std's atomics even under loom: this is static, and no model uses it.
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering::*};
 
 /// What an executor tells its user, and the user data for it.
 #[derive(Clone, Copy)]
@@ -60,13 +58,16 @@ unsafe impl Sync for Slot {}
 /// No executor has this number.
 const NOBODY: u64 = u64::MAX;
 
-const BLOCK: usize = 64;
-const BLOCKS: usize = (1 << ID_BITS) / BLOCK;
+const BLOCK: usize = if MODEL { 2 } else { 64 };
+const BLOCKS: usize = if MODEL { 2 } else { (1 << ID_BITS) / BLOCK };
 
-static TABLE: [AtomicPtr<Slot>; BLOCKS] = [const { AtomicPtr::new(std::ptr::null_mut()) }; BLOCKS];
+global! {
+    static TABLE: [AtomicPtr<Slot>; BLOCKS] = nulls!(BLOCKS);
+}
 
-/// Ids below it belong to a parent process. Relaxed: changed only in a child's fork handler, by its only thread.
-static FIRST_OWN: AtomicU32 = AtomicU32::new(0);
+/// Ids below it belong to a parent process. Relaxed: changed only in a child's fork handler, by its only thread. (std's also in
+/// models, which do not fork.)
+static FIRST_OWN: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
 
 struct Ids {
     /// The next id that was never used. 0 is nobody's.
@@ -76,7 +77,9 @@ struct Ids {
     made: u64,
 }
 
-static IDS: ForkLock<Ids> = ForkLock::new(Ids { next: 1, free: None, made: 0 });
+global! {
+    static IDS: ForkLock<Ids> = ForkLock::new(Ids { next: 1, free: None, made: 0 });
+}
 
 /// Whether the executor, or the future with that id, belongs to the process that this one was forked from.
 #[inline]
@@ -91,7 +94,7 @@ pub(crate) fn enter(hooks: Hooks) -> Result<(&'static Slot, u64)> {
     let slot = match ids.free.take() {
         Some(slot) => {
             // SAFETY: we hold the lock.
-            ids.free = unsafe { *slot.next_free.get() };
+            ids.free = slot.next_free.with(|next| unsafe { *next });
             slot
         }
         None => fresh(&mut ids)?,
@@ -99,7 +102,7 @@ pub(crate) fn enter(hooks: Hooks) -> Result<(&'static Slot, u64)> {
     let number = ids.made;
     ids.made += 1;
     // SAFETY: nobody knows this id now.
-    unsafe { *slot.hooks.get() = hooks };
+    slot.hooks.with_mut(|h| unsafe { *h = hooks });
     // Relaxed: the slot becomes known to others by `publish`.
     slot.hook_uses.store(1, Relaxed);
     slot.pins.store(2, Relaxed);
@@ -115,9 +118,7 @@ fn fresh(ids: &mut Ids) -> Result<&'static Slot> {
     };
     let mut slots = entry.load(Relaxed);
     if slots.is_null() {
-        // SAFETY: zero is valid for every member: counts, null pointers, `None` functions and references.
-        let fresh = unsafe { alloc::try_zeroed_slice::<Slot>(BLOCK) }?;
-        slots = Box::leak(fresh).as_mut_ptr();
+        slots = Box::leak(Slot::vacant_block()?).as_mut_ptr();
         // Release: whoever follows an id of this block finds its slots.
         entry.store(slots, Release);
     }
@@ -195,9 +196,14 @@ pub(crate) unsafe fn drop_raw(executor: *const Executor) {
     }
 }
 
-/// Executors that are over, but whose memory is kept for a while.
-static RETIRED: [AtomicPtr<Executor>; 8] = [const { AtomicPtr::new(std::ptr::null_mut()) }; 8];
-static RETIREMENTS: AtomicU32 = AtomicU32::new(0);
+global! {
+    /// Executors that are over, but whose memory is kept for a while.
+    static RETIRED: [AtomicPtr<Executor>; 8] = nulls!(8);
+}
+
+global! {
+    static RETIREMENTS: AtomicU32 = AtomicU32::new(0);
+}
 
 /// The last reference to an executor is gone. If its own task freed it, the call that submitted that task may be at its last
 /// step yet, the look whether a worker is needed; no reference is counted for that, since it would cost every submission
@@ -216,6 +222,29 @@ fn retire(executor: *mut Executor) {
 }
 
 impl Slot {
+    /// Slots that were never used.
+    #[cfg(not(any(loom, shuttle)))]
+    fn vacant_block() -> Result<Box<[Slot]>> {
+        // SAFETY: zero is valid for every member: counts, null pointers, `None` functions and references.
+        unsafe { alloc::try_zeroed_slice(BLOCK) }
+    }
+
+    #[cfg(any(loom, shuttle))] // Whose atomics and cells are more than their bits.
+    fn vacant_block() -> Result<Box<[Slot]>> {
+        let hooks = Hooks { unhandled_error: None, user_data: std::ptr::null_mut(), drop_user_data: None };
+        let vacant = |_| Slot {
+            id: 0,
+            references: AtomicU32::new(0),
+            executor: AtomicPtr::new(std::ptr::null_mut()),
+            hook_uses: AtomicU32::new(0),
+            hooks: UnsafeCell::new(hooks),
+            handle: AtomicU64::new(0),
+            pins: AtomicU32::new(0),
+            next_free: UnsafeCell::new(None),
+        };
+        Ok((0..BLOCK).map(vacant).collect())
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.id
     }
@@ -254,7 +283,7 @@ impl Slot {
     /// The caller has a use of the hooks, `record` is valid.
     pub(crate) unsafe fn report(&self, record: *const ErrorRecord) {
         // SAFETY: this function's contract.
-        let hooks = unsafe { *self.hooks.get() };
+        let hooks = self.hooks.with(|hooks| unsafe { *hooks });
         if let Some(report) = hooks.unhandled_error {
             // SAFETY: the user's function with the user's data.
             current::outside_task(|| unsafe { report(record, hooks.user_data) });
@@ -264,7 +293,7 @@ impl Slot {
     /// Gives a use of the hooks up; the last one frees the user data.
     pub(crate) fn release_hooks(&self) {
         // SAFETY: read before our use is given up.
-        let hooks = unsafe { *self.hooks.get() };
+        let hooks = self.hooks.with(|hooks| unsafe { *hooks });
         if self.hook_uses.fetch_sub(1, AcqRel) == 1 {
             if let Some(drop) = hooks.drop_user_data {
                 // SAFETY: once, after every other use (AcqRel on the count).
@@ -280,7 +309,7 @@ impl Slot {
             // SAFETY: slots live for ever; we hold the table's lock, and nobody follows this id any more.
             unsafe {
                 let slot: &'static Slot = &*std::ptr::from_ref(self);
-                *slot.next_free.get() = ids.free;
+                slot.next_free.with_mut(|next| *next = ids.free);
                 ids.free = Some(slot);
             }
         }

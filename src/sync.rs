@@ -1,66 +1,54 @@
-//! std ↔ loom: the one place that decides where atomics, mutexes and cells come from.
+//! std or a model checker: the one place that decides where atomics, mutexes, cells, statics and thread-locals come from.
 //!
-//! Every protocol of the core is written against this module, so that the very same source runs under the loom model
-//! checker (`RUSTFLAGS="--cfg loom"`). Two things differ there and are wrapped here:
+//! Every protocol of the core is written against this module, so that the very same source runs under two model checkers:
+//! loom (`--cfg loom`: every interleaving and reordering of a small model) and shuttle (`--cfg shuttle`: very many random
+//! schedules of a larger one). What differs is in the three backends: `sync::real`, `sync::weak` (loom), `sync::random`
+//! (shuttle). What the operating system does, threads, sleep and time, is `sys::model` there.
 //!
-//! * loom treats `SeqCst` accesses as `AcqRel`. The store-buffering points of the core (publish, then look for sleepers;
-//!   go to sleep, then look for work) need sequential consistency, so they use [`load_sc`] and [`store_sc`]: plain
-//!   `SeqCst` accesses in the library, read-modify-writes under loom. An RMW always reads the newest value in modification
-//!   order, which yields exactly the guarantee that the single total order of `SeqCst` gives to these pairs.
-//! * loom tracks plain memory through closures ([`UnsafeCell::with`]), so std's cell gets the same shape.
+//! The store-buffering points of the core (publish, then look for sleepers; go to sleep, then look for work) need sequential
+//! consistency. They use [`load_sc`] and [`store_sc`], and `SeqCst` read-modify-writes; `sync::weak` says what becomes of
+//! these under loom, which knows no sequentially consistent accesses.
 
+#[cfg(not(loom))]
+mod cell;
+#[cfg(any(loom, shuttle))]
+mod channel;
+
+#[cfg(not(any(loom, shuttle)))]
+mod real;
+#[cfg(not(any(loom, shuttle)))]
+use real as backend;
 #[cfg(loom)]
-pub(crate) use loom::cell::UnsafeCell;
+pub(crate) mod weak;
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-#[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use weak as backend;
+#[cfg(shuttle)]
+mod random;
+#[cfg(shuttle)]
+use random as backend;
 
-/// std's cell in loom's shape.
-#[cfg(not(loom))]
-#[derive(Debug, Default)]
-#[repr(transparent)]
-pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+pub(crate) use backend::{
+    bounded, global, load_sc, null_pointers, nulls, per_thread, store_release, store_sc, AtomicPtr, AtomicU32,
+    AtomicU64, AtomicUsize, MutexGuard, Receiver, Sender, UnsafeCell,
+};
+pub(crate) use std::sync::atomic::Ordering;
 
-#[cfg(not(loom))]
-impl<T> UnsafeCell<T> {
-    pub(crate) const fn new(value: T) -> Self {
-        UnsafeCell(std::cell::UnsafeCell::new(value))
-    }
-
-    #[inline(always)]
-    pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
-        f(self.0.get())
-    }
-
-    #[inline(always)]
-    pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
-        f(self.0.get())
-    }
-}
+/// Under a model checker sizes are scaled down, so that a model reaches the edges of every structure.
+pub(crate) const MODEL: bool = cfg!(any(loom, shuttle));
 
 /// A mutex without poisoning: no code of ours panics while it holds one, and user code never runs under one.
 #[derive(Debug)]
-pub(crate) struct Mutex<T>(Inner<T>);
-
-#[cfg(loom)]
-type Inner<T> = loom::sync::Mutex<T>;
-#[cfg(not(loom))]
-type Inner<T> = std::sync::Mutex<T>;
-#[cfg(loom)]
-pub(crate) type MutexGuard<'a, T> = loom::sync::MutexGuard<'a, T>;
-#[cfg(not(loom))]
-pub(crate) type MutexGuard<'a, T> = std::sync::MutexGuard<'a, T>;
+pub(crate) struct Mutex<T>(backend::Mutex<T>);
 
 impl<T> Mutex<T> {
     #[cfg(not(loom))]
     pub(crate) const fn new(value: T) -> Self {
-        Mutex(Inner::new(value))
+        Mutex(backend::Mutex::new(value))
     }
 
     #[cfg(loom)]
     pub(crate) fn new(value: T) -> Self {
-        Mutex(Inner::new(value))
+        Mutex(backend::Mutex::new(value))
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
@@ -76,34 +64,6 @@ impl<T> Mutex<T> {
     }
 }
 
-/// A sequentially consistent load; see the module's text for what it is under loom.
-#[inline(always)]
-pub(crate) fn load_sc(word: &AtomicU64) -> u64 {
-    #[cfg(loom)]
-    return word.fetch_add(0, Ordering::AcqRel);
-    #[cfg(not(loom))]
-    word.load(Ordering::SeqCst)
-}
-
-/// A sequentially consistent store; see the module's text for what it is under loom.
-#[inline(always)]
-pub(crate) fn store_sc(word: &AtomicU64, value: u64) {
-    #[cfg(loom)]
-    let _ = word.swap(value, Ordering::AcqRel);
-    #[cfg(not(loom))]
-    word.store(value, Ordering::SeqCst)
-}
-
-/// A release store. Under loom a read-modify-write: loom lets a plain store take its place in modification order between an
-/// RMW and the value that this RMW read, which no machine does, and our looks are RMWs there (see [`load_sc`]).
-#[inline(always)]
-pub(crate) fn store_release(word: &AtomicU64, value: u64) {
-    #[cfg(loom)]
-    let _ = word.swap(value, Ordering::Release);
-    #[cfg(not(loom))]
-    word.store(value, Ordering::Release)
-}
-
 /// One step of a wait for another thread that is between two instructions of ours (it holds a lock bit): spins a little,
 /// then gives the processor away, since that thread may have been preempted.
 #[derive(Default)]
@@ -116,24 +76,7 @@ impl Backoff {
 
     #[inline]
     pub(crate) fn pause(&mut self) {
-        #[cfg(loom)]
-        {
-            // A long wait brings no state that a short one does not; without a limit there would be infinitely many.
-            self.0 += 1;
-            if self.0 > 2 {
-                loom::skip_branch();
-            }
-            loom::thread::yield_now();
-        }
-        #[cfg(not(loom))]
-        if self.0 < 7 {
-            for _ in 0..1u32 << self.0 {
-                std::hint::spin_loop();
-            }
-            self.0 += 1;
-        } else {
-            std::thread::yield_now();
-        }
+        self.0 = backend::pause(self.0);
     }
 }
 

@@ -16,10 +16,10 @@
 //!   are none.
 
 use super::Entry;
-use crate::sync::{load_sc, store_release, store_sc, AtomicPtr, AtomicU64, AtomicUsize, Ordering::*, Padded};
+use crate::sync::{load_sc, store_release, store_sc, AtomicPtr, AtomicU64, AtomicUsize, Ordering::*, Padded, MODEL};
 use std::ffi::c_void;
 
-const CAPACITY: usize = if cfg!(loom) { 4 } else { 256 };
+const CAPACITY: usize = if MODEL { 4 } else { 256 };
 
 /// An entry as two atomics: a thief may read it while the owner overwrites it, and then drops what it read.
 #[derive(Debug)]

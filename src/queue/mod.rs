@@ -31,7 +31,7 @@ pub(crate) mod local;
 mod segment;
 pub(crate) mod shared;
 
-use crate::sync::{AtomicUsize, Ordering::*};
+use crate::sync::{AtomicUsize, Ordering::*, MODEL};
 use crate::task::handle::destroy;
 use crate::task::{Node, TaskFn};
 use local::Ring;
@@ -42,11 +42,11 @@ use std::ops::ControlFlow;
 use std::ptr::NonNull;
 
 /// Entries that a worker takes from the FIFO at once, at most.
-pub(crate) const BATCH: usize = if cfg!(loom) { 2 } else { 32 };
+pub(crate) const BATCH: usize = if MODEL { 2 } else { 32 };
 /// Tasks that a worker may put into its own ring while something older waits elsewhere.
-pub(crate) const QUOTA: usize = if cfg!(loom) { 2 } else { 32 };
+pub(crate) const QUOTA: usize = if MODEL { 2 } else { 32 };
 /// Tombstones below this number are not worth a sweep.
-const SWEEP: usize = if cfg!(loom) { 4 } else { 1024 };
+const SWEEP: usize = if MODEL { 4 } else { 1024 };
 
 /// What is queued, 16 bytes: a function with its argument, or a node.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,7 @@ pub(crate) enum Job {
 
 impl Entry {
     /// What a segment holds where nothing was written yet.
-    #[cfg(loom)]
+    #[cfg(any(loom, shuttle))]
     pub(crate) const EMPTY: Entry = Entry { what: 0, value: std::ptr::null_mut() };
 
     pub(crate) fn call(func: TaskFn, arg: *mut c_void) -> Entry {

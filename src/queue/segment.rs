@@ -2,13 +2,13 @@
 //! who may touch what.
 
 use super::Entry;
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 use crate::alloc::try_box;
 use crate::status::Result;
-use crate::sync::{AtomicPtr, Ordering::*, UnsafeCell};
+use crate::sync::{AtomicPtr, Ordering::*, UnsafeCell, MODEL};
 
 /// Entries in a segment.
-pub(super) const SEGMENT: usize = if cfg!(loom) { 2 } else { 512 };
+pub(super) const SEGMENT: usize = if MODEL { 2 } else { 512 };
 
 pub(super) struct Segment {
     pub(super) next: AtomicPtr<Segment>,
@@ -19,12 +19,12 @@ pub(super) struct Segment {
 
 impl Segment {
     pub(super) fn new() -> Result<*mut Segment> {
-        #[cfg(not(loom))]
+        #[cfg(not(any(loom, shuttle)))]
         // SAFETY: zero is valid for null pointers and empty entries.
         let segment = unsafe { crate::alloc::try_zeroed_slice::<Segment>(1) };
-        #[cfg(not(loom))]
+        #[cfg(not(any(loom, shuttle)))]
         return segment.map(|one| Box::into_raw(one).cast::<Segment>());
-        #[cfg(loom)]
+        #[cfg(any(loom, shuttle))]
         try_box(Segment {
             next: AtomicPtr::new(std::ptr::null_mut()),
             previous: UnsafeCell::new(std::ptr::null_mut()),

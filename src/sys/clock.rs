@@ -1,5 +1,7 @@
 //! Time: monotonic deadlines. Called by everything that waits.
 
+use crate::sync::MODEL;
+
 const NANOS: u64 = 1_000_000_000;
 
 /// A point of CLOCK_MONOTONIC, in nanoseconds. Stepping the wall clock does not move it.
@@ -7,6 +9,12 @@ const NANOS: u64 = 1_000_000_000;
 pub struct Deadline(u64);
 
 impl Deadline {
+    #[cfg(any(loom, shuttle))]
+    pub(crate) fn now() -> Deadline {
+        Deadline(super::model::now())
+    }
+
+    #[cfg(not(any(loom, shuttle)))]
     pub(crate) fn now() -> Deadline {
         let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: `t` is a valid timespec; CLOCK_MONOTONIC exists on every Linux.
@@ -14,8 +22,9 @@ impl Deadline {
         Deadline(t.tv_sec as u64 * NANOS + t.tv_nsec as u64)
     }
 
-    /// `ns` from now; saturates, so that no timeout overflows.
+    /// `ns` from now; saturates, so that no timeout overflows. In a model: when the clock strikes next.
     pub(crate) fn after_ns(ns: u64) -> Deadline {
+        let ns = if MODEL { 1 } else { ns };
         Deadline(Deadline::now().0.saturating_add(ns))
     }
 

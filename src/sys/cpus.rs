@@ -2,6 +2,7 @@
 //!
 //! Fixed buffers and libc calls only: `std::thread::available_parallelism` answers the same question, but allocates.
 
+use crate::sync::MODEL;
 use std::ffi::{c_char, CStr};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -13,6 +14,10 @@ pub(crate) fn usable() -> usize {
 /// How many processors the affinity mask allows, asked once per process: for decisions about spinning. A quota says how long the
 /// process may run, not on how many processors at once, and to read it would cost the first wait some ten system calls.
 pub(crate) fn cached() -> usize {
+    if MODEL {
+        // Where spinning would only bring more of the same states.
+        return 1;
+    }
     static KNOWN: AtomicUsize = AtomicUsize::new(0);
     // Relaxed: every thread would find the same.
     match KNOWN.load(Relaxed) {

@@ -1,8 +1,8 @@
 //! A process-wide lock that fork takes and gives back, so that a child finds what it guards whole.
-//! Used by `registry`, `task::pool` and `deadlock`. A static, hence std's mutex even under loom, whose models use none of these.
+//! Used by `registry`, `task::pool` and `deadlock`.
 
+use crate::sync::{Mutex, MutexGuard};
 use std::cell::UnsafeCell;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) struct ForkLock<T: 'static> {
     lock: Mutex<T>,
@@ -15,12 +15,18 @@ pub(crate) struct ForkLock<T: 'static> {
 unsafe impl<T: Send> Sync for ForkLock<T> {}
 
 impl<T> ForkLock<T> {
+    #[cfg(not(loom))]
     pub(crate) const fn new(value: T) -> Self {
         ForkLock { lock: Mutex::new(value), over_fork: UnsafeCell::new(None) }
     }
 
+    #[cfg(loom)]
+    pub(crate) fn new(value: T) -> Self {
+        ForkLock { lock: Mutex::new(value), over_fork: UnsafeCell::new(None) }
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lock.lock()
     }
 
     pub(crate) fn lock_for_fork(&'static self) {

@@ -51,7 +51,10 @@ pub(crate) fn low_half(word: &AtomicU64) -> *const u32 {
     }
 }
 
-#[cfg(not(loom))]
+#[cfg(any(loom, shuttle))]
+use super::model as imp;
+
+#[cfg(not(any(loom, shuttle)))]
 mod imp {
     use super::{Deadline, Woken};
 
@@ -84,31 +87,5 @@ mod imp {
         unsafe {
             libc::syscall(libc::SYS_futex, address, libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, n.min(i32::MAX as u32))
         };
-    }
-}
-
-/// Under loom: one lock and one condition variable for all words. Coarse, but the same contract: a sleeper that found the
-/// word unchanged under the lock is woken by every later wake-up.
-#[cfg(loom)]
-mod imp {
-    use super::{Deadline, Woken};
-    use loom::sync::{Condvar, Mutex};
-
-    loom::lazy_static! {
-        static ref LOCK: Mutex<()> = Mutex::new(());
-        static ref WOKEN: Condvar = Condvar::new();
-    }
-
-    pub(super) fn wait(_: *const u32, _: u32, _: Option<Deadline>, unchanged: impl Fn() -> bool) -> Woken {
-        let guard = LOCK.lock().unwrap();
-        if unchanged() {
-            drop(WOKEN.wait(guard).unwrap());
-        }
-        Woken::Perhaps
-    }
-
-    pub(super) fn wake(_: *const u32, _: u32) {
-        let _guard = LOCK.lock().unwrap();
-        WOKEN.notify_all();
     }
 }

@@ -11,5 +11,7 @@ pub(crate) mod cpus;
 pub(crate) mod fork;
 pub(crate) mod fork_lock;
 pub(crate) mod futex;
+#[cfg(any(loom, shuttle))]
+pub(crate) mod model;
 pub(crate) mod thread;
 pub(crate) mod tls;

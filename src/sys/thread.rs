@@ -3,13 +3,19 @@
 use crate::status::{Error, Result};
 use std::ffi::{c_int, c_void, CStr};
 
+#[cfg(any(loom, shuttle))]
+pub(crate) use super::model::{set_name, stack, Thread};
+
 /// A started thread that nobody has joined or detached yet.
+#[cfg(not(any(loom, shuttle)))]
 #[derive(Clone, Copy)]
 pub(crate) struct Thread(libc::pthread_t);
 
+#[cfg(not(any(loom, shuttle)))]
 // SAFETY: a pthread_t may be joined or detached from any thread; it is a plain identifier.
 unsafe impl Send for Thread {}
 
+#[cfg(not(any(loom, shuttle)))]
 impl Thread {
     /// Starts `main(arg)` on a new thread, which inherits the caller's signal mask as every thread does. `stack_size` in
     /// bytes; 0: the system's default.
@@ -59,12 +65,14 @@ impl Thread {
 }
 
 /// Names the calling thread for the operating system. Linux takes 15 bytes.
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) fn set_name(name: &CStr) {
     // SAFETY: a NUL-terminated string of this process. A refused name is no reason to fail.
     unsafe { libc::pthread_setname_np(libc::pthread_self(), name.as_ptr()) };
 }
 
 /// The lowest address of the calling thread's stack and its size in bytes; `None` where the system does not tell.
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) fn stack() -> Option<(usize, usize)> {
     // SAFETY: the attribute object is filled by getattr_np before it is read, and destroyed after.
     unsafe {

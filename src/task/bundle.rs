@@ -5,12 +5,12 @@ use super::node::Node;
 use crate::status::Result;
 use std::ptr::NonNull;
 
-#[cfg(any(loom, feature = "plain-malloc"))]
+#[cfg(any(loom, shuttle, feature = "plain-malloc"))]
 pub(crate) use plain::Bundle;
-#[cfg(not(any(loom, feature = "plain-malloc")))]
+#[cfg(not(any(loom, shuttle, feature = "plain-malloc")))]
 pub(crate) use recycled::Bundle;
 
-#[cfg(any(loom, feature = "plain-malloc"))]
+#[cfg(any(loom, shuttle, feature = "plain-malloc"))]
 mod plain {
     use super::*;
     use crate::status::NO_MEMORY;
@@ -50,7 +50,7 @@ mod plain {
     }
 }
 
-#[cfg(not(any(loom, feature = "plain-malloc")))]
+#[cfg(not(any(loom, shuttle, feature = "plain-malloc")))]
 mod recycled {
     use super::super::depot::Free;
     use super::super::pool::{give_back, withdraw};

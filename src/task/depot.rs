@@ -4,9 +4,9 @@
 use super::chunk::Chunks;
 use super::node::Node;
 use crate::status::Result;
+use crate::sync::{global, MutexGuard};
 use crate::sys::fork_lock::ForkLock;
 use std::mem::size_of;
-use std::sync::MutexGuard;
 
 /// Blocks in a chain.
 pub(super) const CHAIN: usize = 128;
@@ -57,8 +57,13 @@ pub(super) struct Depot {
 // SAFETY: the pointers are to free memory that the depot's lock guards.
 unsafe impl Send for Depot {}
 
-static DEPOTS: [ForkLock<Depot>; Size::ALL.len()] =
-    [Depot::new(Size::Node), Depot::new(Size::Small), Depot::new(Size::Large)];
+global! {
+    static DEPOTS: [ForkLock<Depot>; Size::ALL.len()] = [
+        ForkLock::new(Depot::new(Size::Node)),
+        ForkLock::new(Depot::new(Size::Small)),
+        ForkLock::new(Depot::new(Size::Large)),
+    ];
+}
 
 /// The depot of a size, locked.
 pub(super) fn lock(size: Size) -> MutexGuard<'static, Depot> {
@@ -66,10 +71,10 @@ pub(super) fn lock(size: Size) -> MutexGuard<'static, Depot> {
 }
 
 impl Depot {
-    const fn new(size: Size) -> ForkLock<Depot> {
+    const fn new(size: Size) -> Depot {
         let chunks = Chunks::new(size.bytes());
         let trim_above = chunks.kept() * 2;
-        ForkLock::new(Depot { chains: std::ptr::null_mut(), blocks: 0, chunks, trim_above, key: None })
+        Depot { chains: std::ptr::null_mut(), blocks: 0, chunks, trim_above, key: None }
     }
 
     /// A chain with its length.

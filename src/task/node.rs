@@ -44,7 +44,7 @@ pub struct Node {
     pub(super) observers: UnsafeCell<*mut Observer>,
 }
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 const _: () = assert!(std::mem::size_of::<Node>() == 32);
 
 // SAFETY: the table in the module's text says who touches which field when; the user's pointers are theirs to share.

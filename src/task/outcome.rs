@@ -87,16 +87,16 @@ impl Node {
 
     /// The three fields behind the state word, as the record that `finish_in_place` made of them.
     fn record_in_place(&self) -> *const ErrorRecord {
-        #[cfg(not(loom))]
+        #[cfg(not(any(loom, shuttle)))]
         const _: () = assert!(
             std::mem::offset_of!(Node, value) - std::mem::offset_of!(Node, func)
                 == std::mem::offset_of!(ErrorRecord, message)
                 && std::mem::offset_of!(Node, observers) - std::mem::offset_of!(Node, func)
                     == std::mem::offset_of!(ErrorRecord, payload)
         );
-        #[cfg(not(loom))]
+        #[cfg(not(any(loom, shuttle)))]
         return std::ptr::from_ref(self).wrapping_byte_add(std::mem::offset_of!(Node, func)).cast();
-        #[cfg(loom)] // Cells are apart there; the code is all that the model reads.
+        #[cfg(any(loom, shuttle))] // Cells are apart there; the code is all that the model reads.
         self.func.with(|f| f.cast())
     }
 

@@ -24,7 +24,7 @@ use super::state::*;
 use super::{DropFn, TaskFn};
 use crate::alloc::{free_raw, try_raw};
 use crate::status::{Result, NO_MEMORY};
-use crate::sync::{AtomicU32, AtomicU64, Ordering::*, UnsafeCell};
+use crate::sync::{AtomicU32, AtomicU64, Ordering::*, UnsafeCell, MODEL};
 use crate::{current, registry};
 use std::alloc::Layout;
 use std::ffi::c_void;
@@ -84,14 +84,14 @@ struct Apart {
 /// What a block begins with, and the alignment of what follows: a cache line.
 const HEAD: usize = 2 * size_of::<Node>();
 
-const _: () = assert!(size_of::<Apart>() <= Size::Small.bytes() && (cfg!(loom) || size_of::<Block>() == HEAD));
+const _: () = assert!(size_of::<Apart>() <= Size::Small.bytes() && (MODEL || size_of::<Block>() == HEAD));
 
 impl Place {
     /// With a block that malloc cannot tell from its neighbours a tool would miss what runs over the payload's end, so where
     /// nodes come from malloc the payload is always apart.
     #[inline]
     fn of(size: usize, align: usize) -> Place {
-        if cfg!(any(loom, feature = "plain-malloc")) || align > HEAD {
+        if cfg!(any(loom, shuttle, feature = "plain-malloc")) || align > HEAD {
             return Place::Apart;
         }
         match size {

@@ -12,7 +12,7 @@
 //! depot lose their pages (`MADV_DONTNEED`), down to 32 MiB. Their addresses stay mapped and are used again first: a late
 //! futex wake-up may still name one.
 //!
-//! With the feature `plain-malloc` every node comes from malloc, for tools that watch malloc; likewise under loom.
+//! With the feature `plain-malloc` every node comes from malloc, for tools that watch malloc; likewise in models.
 
 use super::depot::Size;
 use super::node::Node;
@@ -20,13 +20,13 @@ use crate::status::Result;
 use std::ptr::NonNull;
 
 pub(crate) use super::depot::{lock_for_fork, unlock_after_fork};
-#[cfg(any(loom, feature = "plain-malloc"))]
+#[cfg(any(loom, shuttle, feature = "plain-malloc"))]
 pub(crate) use plain::{alloc, free};
-#[cfg(any(loom, feature = "plain-malloc"))]
+#[cfg(any(loom, shuttle, feature = "plain-malloc"))]
 pub(super) use plain::{alloc_block, free_block};
-#[cfg(not(any(loom, feature = "plain-malloc")))]
+#[cfg(not(any(loom, shuttle, feature = "plain-malloc")))]
 pub(crate) use recycled::{alloc, free};
-#[cfg(not(any(loom, feature = "plain-malloc")))]
+#[cfg(not(any(loom, shuttle, feature = "plain-malloc")))]
 pub(super) use recycled::{alloc_block, free_block, give_back, withdraw};
 
 /// Memory for a record that is no larger than a node, filled with it.
@@ -47,7 +47,7 @@ pub(crate) unsafe fn free_record<T>(record: NonNull<T>) {
     unsafe { free_block(record.cast(), Size::Node) };
 }
 
-#[cfg(any(loom, feature = "plain-malloc"))]
+#[cfg(any(loom, shuttle, feature = "plain-malloc"))]
 mod plain {
     use super::*;
     use crate::alloc::{free_raw, try_raw};
@@ -81,7 +81,7 @@ mod plain {
     }
 }
 
-#[cfg_attr(any(loom, feature = "plain-malloc"), allow(dead_code))]
+#[cfg_attr(any(loom, shuttle, feature = "plain-malloc"), allow(dead_code))]
 mod recycled {
     use super::super::depot::{self, Depot, Free, CHAIN};
     use super::*;

@@ -15,8 +15,15 @@ mod launch;
 mod ring;
 mod wake;
 
+use crate::sync::weak::{rendered, Rendering};
 use crate::task::TaskFn;
 use std::ffi::c_void;
+
+/// Explores the model with fences after sequentially consistent writes, instead of looks that are read-modify-writes: see
+/// `sync::weak`.
+fn with_fenced_writes(explore: impl FnOnce()) {
+    rendered(Rendering::Writes, explore);
+}
 
 /// Explores with at most `preemptions` involuntary switches per execution.
 fn bounded(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {

@@ -1,0 +1,141 @@
+//! What models have instead of an operating system: threads, sleeping on a word, and a clock. Used by `thread`, `futex` and
+//! `clock`, under loom and shuttle.
+
+use super::clock::Deadline;
+use super::futex::Woken;
+use crate::alloc::try_box;
+use crate::status::Result;
+use crate::sync::{global, AtomicU64, Mutex, Ordering::*};
+use std::ffi::{c_void, CStr};
+use std::sync::Arc;
+
+#[cfg(loom)]
+use loom::{sync::Condvar, thread};
+#[cfg(shuttle)]
+use shuttle::{sync::Condvar, thread};
+
+/// A started thread that nobody has joined or detached yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Thread(*mut thread::JoinHandle<()>);
+
+// SAFETY: the handle is used by whoever joins or detaches the thread, once.
+unsafe impl Send for Thread {}
+
+impl Thread {
+    /// See `thread::Thread::start`.
+    ///
+    /// # Safety
+    /// `main(arg)` may be called on another thread.
+    pub(crate) unsafe fn start(
+        main: extern "C" fn(*mut c_void) -> *mut c_void,
+        arg: *mut c_void,
+        _stack_size: usize,
+    ) -> Result<Thread> {
+        let arg = arg.expose_provenance();
+        let handle = thread::spawn(move || drop_pointer(main(std::ptr::with_exposed_provenance_mut(arg))));
+        try_box(handle).map(|handle| Thread(Box::into_raw(handle)))
+    }
+
+    /// # Safety
+    /// Not joined or detached before, and not the calling thread.
+    pub(crate) unsafe fn join(self) {
+        // SAFETY: made by `start`; this function's contract.
+        unsafe { Box::from_raw(self.0) }.join().expect("a worker's code does not panic");
+    }
+
+    /// # Safety
+    /// Not joined or detached before.
+    pub(crate) unsafe fn detach(self) {
+        // SAFETY: as above.
+        drop(unsafe { Box::from_raw(self.0) });
+    }
+}
+
+/// Threads of a model have no names.
+pub(crate) fn set_name(_: &CStr) {}
+
+/// A stack with room for everything, so that tasks run inline.
+pub(crate) fn stack() -> Option<(usize, usize)> {
+    Some((0, 0))
+}
+
+fn drop_pointer(_: *mut c_void) {}
+
+/// Someone who sleeps on a word.
+struct Sleeper {
+    address: *const u32,
+    deadline: Option<Deadline>,
+    /// What the sleep has ended with, when it has.
+    ended: Mutex<Option<Woken>>,
+    bell: Condvar,
+}
+
+// SAFETY: the address is a key, and nobody follows it.
+unsafe impl Send for Sleeper {}
+// SAFETY: as above.
+unsafe impl Sync for Sleeper {}
+
+global! {
+    /// Those who sleep, in the order in which they fell asleep.
+    static SLEEPERS: Mutex<Vec<Arc<Sleeper>>> = Mutex::new(Vec::new());
+}
+
+global! {
+    /// How often the clock has struck.
+    static STROKES: AtomicU64 = AtomicU64::new(0);
+}
+
+/// What the clock shows.
+pub(super) fn now() -> u64 {
+    STROKES.load(Acquire)
+}
+
+/// Every deadline there is passes, and all who sleep until one wake. Called by models, on a thread of their own: so time is up
+/// at every moment at which it may be.
+pub(crate) fn strike() {
+    let mut sleepers = SLEEPERS.lock();
+    STROKES.fetch_add(1, AcqRel);
+    end(&mut sleepers, usize::MAX, Woken::TimedOut, |sleeper| sleeper.deadline.is_some_and(Deadline::passed));
+}
+
+/// The contract of futex.h: sleeps, unless the word has changed by now.
+pub(super) fn wait(address: *const u32, _: u32, deadline: Option<Deadline>, unchanged: impl Fn() -> bool) -> Woken {
+    let me = {
+        let mut sleepers = SLEEPERS.lock();
+        if !unchanged() {
+            return Woken::Perhaps;
+        }
+        if deadline.is_some_and(Deadline::passed) {
+            return Woken::TimedOut;
+        }
+        let me = Arc::from(Sleeper { address, deadline, ended: Mutex::new(None), bell: Condvar::new() });
+        sleepers.extend([me.clone()]);
+        me
+    };
+    let mut ended = me.ended.lock();
+    loop {
+        match *ended {
+            Some(woken) => return woken,
+            None => ended = me.bell.wait(ended).expect("nobody panics here"),
+        }
+    }
+}
+
+/// Wakes the `n` at that address who have slept longest.
+pub(super) fn wake(address: *const u32, n: u32) {
+    end(&mut SLEEPERS.lock(), n as usize, Woken::Perhaps, |sleeper| sleeper.address == address);
+}
+
+/// Ends the sleep of the first `n` of whom `whom` says yes.
+fn end(sleepers: &mut Vec<Arc<Sleeper>>, n: usize, woken: Woken, whom: impl Fn(&Sleeper) -> bool) {
+    let mut left = n;
+    sleepers.retain(|sleeper| {
+        let ends = left > 0 && whom(sleeper);
+        if ends {
+            left -= 1;
+            *sleeper.ended.lock() = Some(woken);
+            sleeper.bell.notify_one();
+        }
+        !ends
+    });
+}
