@@ -15,7 +15,7 @@
 
 use crate::executor::Executor;
 use crate::status::{Error, Result, Status};
-use crate::sync::{global, nulls, AtomicPtr, AtomicU32, AtomicU64, Ordering::*, UnsafeCell, MODEL};
+use crate::sync::{global, native, nulls, AtomicPtr, AtomicU32, AtomicU64, Ordering::*, UnsafeCell, MODEL};
 use crate::sys::fork_lock::ForkLock;
 use crate::task::state::ID_BITS;
 use crate::task::{DropFn, ErrorRecord, UnhandledFn};
@@ -65,9 +65,9 @@ global! {
     static TABLE: [AtomicPtr<Slot>; BLOCKS] = nulls!(BLOCKS);
 }
 
-/// Ids below it belong to a parent process. Relaxed: changed only in a child's fork handler, by its only thread. (std's also in
-/// models, which do not fork.)
-static FIRST_OWN: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+/// Ids below it belong to a parent process. Relaxed: changed only in a child's fork handler, by its only thread. (The
+/// library's own also in models, which do not fork.)
+static FIRST_OWN: native::AtomicU32 = native::AtomicU32::new(0);
 
 struct Ids {
     /// The next id that was never used. 0 is nobody's.

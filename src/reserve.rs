@@ -6,10 +6,10 @@
 //! there are no blocks left, the caller hears of it before anything is allocated, as a `Result`.
 
 use crate::status::{Result, NO_MEMORY};
+use crate::sync::native::AtomicU32;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, UnsafeCell};
-// std's atomics even under loom: this is static, and no model uses it.
-use std::sync::atomic::{AtomicU32, Ordering::*};
+use std::sync::atomic::Ordering::*;
 
 /// Large enough, and aligned enough, for each of a channel's two blocks.
 const BLOCK: usize = 1024;

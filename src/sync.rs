@@ -9,6 +9,19 @@
 //! consistency. They use [`load_sc`] and [`store_sc`], and `SeqCst` read-modify-writes; `sync::weak` says what becomes of
 //! these under loom, which knows no sequentially consistent accesses.
 
+/// What the library has when it is not a model: std's types, or, for valgrind's race detectors, those of `annotated`. The few
+/// statics that no model uses have them always.
+#[cfg(annotated)]
+pub(crate) mod annotated;
+#[cfg(annotated)]
+pub(crate) use annotated as native;
+
+#[cfg(not(annotated))]
+pub(crate) mod native {
+    pub(crate) use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
+    pub(crate) use std::sync::{Mutex, MutexGuard};
+}
+
 #[cfg(not(loom))]
 mod cell;
 #[cfg(any(loom, shuttle))]

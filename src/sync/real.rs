@@ -1,8 +1,8 @@
 //! The library's own backend of `sync`: std, and crossbeam's channel.
 
+pub(crate) use super::native::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard};
 use crate::status::Result;
-pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-pub(crate) use std::sync::{Mutex, MutexGuard};
+pub(crate) use std::sync::atomic::Ordering;
 
 pub(crate) use super::cell::UnsafeCell;
 pub(crate) use crossbeam_channel::{bounded, Receiver, Sender};

@@ -2,9 +2,9 @@
 //!
 //! Fixed buffers and libc calls only: `std::thread::available_parallelism` answers the same question, but allocates.
 
-use crate::sync::MODEL;
+use crate::sync::{native::AtomicUsize, MODEL};
 use std::ffi::{c_char, CStr};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 /// At least 1.
 pub(crate) fn usable() -> usize {

@@ -6,7 +6,8 @@
 //! worker, and moves the border between the parent's executors and the child's own (`registry::abandon_all`).
 
 use crate::status::{Error, Result};
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use crate::sync::native::{AtomicI32, AtomicU32};
+use std::sync::atomic::Ordering;
 
 /// How many forks lie between this process and the one that loaded the library. Relaxed everywhere: it changes only in a
 /// child's handler, when the process has one thread.

@@ -54,11 +54,21 @@ pub(crate) fn low_half(word: &AtomicU64) -> *const u32 {
 #[cfg(any(loom, shuttle))]
 use super::model as imp;
 
+#[cfg(annotated)]
+use super::bells as imp;
+#[cfg(not(any(loom, shuttle, annotated)))]
+use kernel as imp;
+
 #[cfg(not(any(loom, shuttle)))]
-mod imp {
+pub(super) mod kernel {
     use super::{Deadline, Woken};
 
-    pub(super) fn wait(address: *const u32, seen: u32, deadline: Option<Deadline>, _: impl Fn() -> bool) -> Woken {
+    pub(in crate::sys) fn wait(
+        address: *const u32,
+        seen: u32,
+        deadline: Option<Deadline>,
+        _: impl Fn() -> bool,
+    ) -> Woken {
         let until = deadline.map(Deadline::timespec);
         let timeout = until.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
         // SAFETY: the word is alive (the caller borrows it), `timeout` is null or a timespec on this stack. WAIT_BITSET
@@ -82,7 +92,7 @@ mod imp {
         }
     }
 
-    pub(super) fn wake(address: *const u32, n: u32) {
+    pub(in crate::sys) fn wake(address: *const u32, n: u32) {
         // SAFETY: a wake-up does not read through the address (see the module's text).
         unsafe {
             libc::syscall(libc::SYS_futex, address, libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, n.min(i32::MAX as u32))

@@ -5,6 +5,8 @@ compile_error!(
     "libtpexec sleeps on Linux futexes; src/sys/futex.rs and src/sys/cpus.rs are what a port has to provide"
 );
 
+#[cfg(annotated)]
+mod bells;
 pub(crate) mod cache;
 pub(crate) mod clock;
 pub(crate) mod cpus;
@@ -15,3 +17,5 @@ pub(crate) mod futex;
 pub(crate) mod model;
 pub(crate) mod thread;
 pub(crate) mod tls;
+#[cfg(annotated)]
+pub(crate) mod valgrind;
