@@ -26,9 +26,9 @@ enum { SHORT_RUN_S = 300, SHORT_REPORT_S = 10, REPORT_S = 60 };
 enum { SHORTEST_S = 4, SAMPLE_MS = 100 };
 
 /* Flat: the most in the last quarter of the run is at most this above the most in the second; the first is for warming up. What the pool
- * keeps depends on the most that was ever under way at once: task memory comes in chunks of 2 MiB for each of three sizes, and malloc keeps
+ * keeps depends on the most that was ever under way at once: task memory comes in chunks of 2 MiB, and malloc keeps
  * what threads that have gone left in its arenas. One more step of each is no leak. A leak of a byte per task is more than this in a minute. */
-enum { SLACK_KIB = 3 * 2048 + 2048 };
+enum { SLACK_KIB = 2 * 2048 };
 
 /* What one run sees. */
 typedef struct run {
