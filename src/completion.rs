@@ -23,6 +23,11 @@ struct Callback {
 }
 
 impl Node {
+    /// Whether the task belongs to the process that this one was forked from.
+    fn is_foreign(&self) -> bool {
+        registry::is_foreign(self.executor_id())
+    }
+
     /// Cancels the task if it is pending: it never runs, and everyone who waits hears of it before this returns. True: it
     /// is cancelled, now or before.
     pub fn cancel(&self) -> bool {
@@ -43,7 +48,7 @@ impl Node {
 
     /// Cancels a pending task; lets a running one know that its result is not wanted any more.
     pub fn request_stop(&self) {
-        if !self.cancel() && !registry::is_foreign(self.executor_id()) {
+        if !self.cancel() && !self.is_foreign() {
             self.mark_stop();
         }
     }
@@ -54,7 +59,7 @@ impl Node {
         if is_done(self.word()) {
             return Ok(());
         }
-        if registry::is_foreign(self.executor_id()) {
+        if self.is_foreign() {
             return Err(FORKED);
         }
         match self.is_launched() {
@@ -96,6 +101,10 @@ unsafe fn run_callback(observer: *mut Observer, node: &Node) {
         pool::free_record(callback);
         taken
     };
+    if node.is_foreign() {
+        // An earlier one forked, and this is the child: the others are called in the parent.
+        return;
+    }
     // SAFETY: the user's function, with the user's data and a future that is referred to during the call.
     outside_task(|| unsafe { func(std::ptr::from_ref(node).cast_mut(), user_data) });
 }
@@ -119,6 +128,10 @@ pub(crate) fn end_pending(node: &Node, flags: u64, buried: impl FnOnce()) -> boo
     if flags == CANCELLED {
         // SAFETY: we cancelled it. (Where its executor broke, the payload goes with the last reference.)
         unsafe { node.end_payload() };
+    }
+    if node.is_foreign() {
+        // A hook forked, and this is the child: the queue, the other hooks and the callbacks are the parent's.
+        return true;
     }
     buried();
     callbacks.notify(node);

@@ -319,6 +319,10 @@ impl CompletionQueue {
         // Outside of the lock, since hooks may run when a reference goes.
         // SAFETY: these records are ours alone.
         while unsafe { gone.take_first() }.is_some() {}
+        if this.check_own().is_err() {
+            // A hook forked, and this is the child: a thread of the parent may have been at the bell.
+            return;
+        }
         // SAFETY: the handle's reference.
         unsafe { CompletionQueue::release(queue.as_ptr()) };
     }

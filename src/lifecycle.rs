@@ -224,15 +224,15 @@ impl Executor {
 
     fn drain(&self, doom: Doom) {
         self.queue().drain(self, |entry: Entry| {
-            if self.is_foreign() {
-                // A callback forked, and this is the child: what is pending is the parent's.
-                return ControlFlow::Break(());
-            }
             if let Job::Node(node) = entry.job() {
                 // SAFETY: the entry's reference is ours.
                 unsafe { self.end_taken(node, doom) };
             }
-            ControlFlow::Continue(())
+            match self.is_foreign() {
+                // A hook forked, and this is the child: what is pending is the parent's, and so may be the queue's locks.
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
         });
     }
 
@@ -262,6 +262,9 @@ impl Executor {
         self.queue().shared.close(false);
         if cancel_futures {
             self.drain(Doom::Cancelled);
+            if self.is_foreign() {
+                return Err(FORKED);
+            }
         }
         self.scheduler().shut();
         // Where no worker ever lived, nobody else would.

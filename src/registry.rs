@@ -295,7 +295,8 @@ impl Slot {
         // SAFETY: read before our use is given up.
         let hooks = self.hooks.with(|hooks| unsafe { *hooks });
         if self.hook_uses.fetch_sub(1, AcqRel) == 1 {
-            if let Some(drop) = hooks.drop_user_data {
+            // In a child that a report forked the user data is the parent's.
+            if let Some(drop) = hooks.drop_user_data.filter(|_| !is_foreign(self.id)) {
                 // SAFETY: once, after every other use (AcqRel on the count).
                 current::outside_task(|| unsafe { drop(hooks.user_data) });
             }

@@ -128,14 +128,15 @@ impl Extra {
 }
 
 /// The end of a node that has an extra or failed: reports an unseen failure, then runs drop_result and the payload's hook,
-/// then frees. On a node of a parent process nothing runs (E2).
+/// then frees. On a node of a parent process nothing runs (E2), also if it has become that because one of these forked.
 ///
 /// # Safety
 /// `word`, `func` and `value` are the node's, whose last reference is the caller's; none of them is used again.
 #[cold]
 pub(crate) unsafe fn release(node: &Node, word: u64, func: *mut (), value: *mut c_void) {
     let id = executor_id(word);
-    if registry::is_foreign(id) {
+    let foreign = || registry::is_foreign(id);
+    if foreign() {
         return;
     }
     let extra = (word & EXTRA != 0).then(|| func.cast::<Extra>());
@@ -146,11 +147,11 @@ pub(crate) unsafe fn release(node: &Node, word: u64, func: *mut (), value: *mut 
         }
         if let Some(extra) = extra {
             let owns_result = word & STATE == FINISHED && word & (BROKEN | TAKEN) == 0 && !value.is_null();
-            if let (true, Some(drop)) = (owns_result, (*extra).drop_result) {
+            if let (true, Some(drop)) = (owns_result && !foreign(), (*extra).drop_result) {
                 current::outside_task(|| drop(value));
             }
         }
-        if word & FAILED != 0 && word & IN_PLACE == 0 {
+        if word & FAILED != 0 && word & IN_PLACE == 0 && !foreign() {
             let failure = extra.map_or(func.cast(), |extra| (*extra).failure);
             Failure::free(NonNull::new_unchecked(failure));
         }
