@@ -10,7 +10,7 @@ use crate::executor::Executor;
 use crate::status::Result;
 use crate::wait::Timeout;
 use core::ffi::{c_char, c_void};
-use core::mem::MaybeUninit;
+use core::mem::{offset_of, MaybeUninit};
 use core::ptr::NonNull;
 
 /// A pool of worker threads that run tasks. Made by tp_executor_new(); ended by tp_executor_free() or
@@ -88,7 +88,7 @@ pub const TP_SHUTDOWN_CANCEL_FUTURES: u32 = 2;
 // SAFETY: repr(C), `size` first, only integers, pointers, nullable functions and a MaybeUninit; tests/header.rs has
 // the compiler look for padding.
 unsafe impl SizedStruct for tp_executor_config {
-    const FIRST_SIZE: usize = size_of::<tp_executor_config>();
+    const FIRST_SIZE: usize = offset_of!(tp_executor_config, flags) + size_of::<u32>();
     const TOO_SMALL: &'static str = "config->size is smaller than any version of tp_executor_config";
     const TOO_LARGE: &'static str = "config->size is too large to be a tp_executor_config";
     const UNKNOWN: &'static str = "config has members that this version does not know, and they are not zero";

@@ -17,7 +17,8 @@ const MAX_SIZE: usize = 4096;
 /// `repr(C)`, its first member is `size: usize`, every pattern of bytes is a valid value (no Rust enum, no bool, no
 /// reference), and it has no padding.
 pub(super) unsafe trait SizedStruct: Copy {
-    /// The size of the struct in the first release that had it.
+    /// The size of the struct in the first release that had it: where its last member of that release ends. So it is
+    /// the same when members are appended.
     const FIRST_SIZE: usize;
     /// What to say when `size` is less than that.
     const TOO_SMALL: &'static str;

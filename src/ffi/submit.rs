@@ -11,7 +11,7 @@ use crate::executor::Executor;
 use crate::status::Result;
 use crate::task::Task;
 use core::ffi::{c_char, c_void};
-use core::mem::MaybeUninit;
+use core::mem::{offset_of, MaybeUninit};
 
 /// For later versions: a group of tasks that is waited for and cancelled as one.
 pub struct tp_group {
@@ -65,7 +65,7 @@ pub struct tp_task {
 // SAFETY: repr(C), `size` first, only integers, pointers, nullable functions and a MaybeUninit; tests/header.rs has
 // the compiler look for padding.
 unsafe impl SizedStruct for tp_task {
-    const FIRST_SIZE: usize = size_of::<tp_task>();
+    const FIRST_SIZE: usize = offset_of!(tp_task, flags) + size_of::<u32>();
     const TOO_SMALL: &'static str = "task->size is smaller than any version of tp_task";
     const TOO_LARGE: &'static str = "task->size is too large to be a tp_task";
     const UNKNOWN: &'static str = "task has members that this version does not know, and they are not zero";
