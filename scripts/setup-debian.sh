@@ -21,7 +21,8 @@ for wanted in "$@"; do
         cc | gcc) packages="$packages gcc libc6-dev" ;;
         c++ | g++) packages="$packages g++" ;;
         readelf | nm) packages="$packages binutils" ;;
-        clang | cmake | make | pkg-config | python3 | valgrind) packages="$packages $wanted" ;;
+        abidiff | abidw) packages="$packages abigail-tools" ;;
+        clang | cmake | git | make | pkg-config | python3 | valgrind) packages="$packages $wanted" ;;
         javac) packages="$packages default-jdk-headless" ;;
         apr-1.0/*) packages="$packages libaprutil1-dev" ;;
         boost/*) packages="$packages libboost-dev" ;;
