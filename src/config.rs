@@ -9,8 +9,8 @@ use crate::task::{DropFn, UnhandledFn};
 use std::ffi::{c_char, c_int, c_void, CStr};
 use std::io::Write;
 
-pub type InitFn = unsafe extern "C" fn(*mut c_void) -> c_int;
-pub type FinalFn = unsafe extern "C" fn(*mut c_void);
+pub type InitFn = unsafe extern "C-unwind" fn(*mut c_void) -> c_int;
+pub type FinalFn = unsafe extern "C-unwind" fn(*mut c_void);
 
 /// What a caller asks for. `Default` is every default.
 #[derive(Clone, Copy)]

@@ -140,10 +140,9 @@ impl Here {
         let outer = self.frame.get();
         let frame = Frame { what: node, outer, failure: Cell::new(std::ptr::null_mut()), code: Cell::new(0) };
         self.frame.set(&frame);
-        let value = call();
-        if self.worker.get().is_null() {
-            // The function forked and this is the child: a worker no more, with nowhere to return to.
-            thread::exit_now();
+        let value = must_return(call);
+        if !std::ptr::eq(self.frame.get(), &frame) {
+            self.came_back_elsewhere(true);
         }
         self.frame.set(outer);
         let record = NonNull::new(frame.failure.get());
@@ -155,13 +154,26 @@ impl Here {
         let (outer, on_worker) = (self.frame.get(), self.is_worker());
         let frame = Frame { what: HOOK, outer, failure: Cell::new(std::ptr::null_mut()), code: Cell::new(0) };
         self.frame.set(&frame);
-        let answer = call();
-        if on_worker && !self.is_worker() {
-            // As above.
-            thread::exit_now();
+        let answer = must_return(call);
+        if !std::ptr::eq(self.frame.get(), &frame) {
+            self.came_back_elsewhere(on_worker);
         }
         self.frame.set(outer);
         answer
+    }
+
+    /// A function has returned and the innermost frame is not its own.
+    #[cold]
+    fn came_back_elsewhere(&self, on_worker: bool) {
+        if self.frame.get().is_null() {
+            // It forked and this is the child: a worker no more, with nowhere to return to.
+            if on_worker {
+                thread::exit_now();
+            }
+            return;
+        }
+        // The innermost frame is that of a function inside of this one, which was to return first: its task would run for ever.
+        thread::abort_saying(c"libtpexec: longjmp() has left a task or another function that was given to the library");
     }
 
     /// The nodes of the tasks that this thread is inside of, innermost first.
@@ -176,6 +188,28 @@ impl Here {
         // SAFETY: as in `tasks`.
         let frame = unsafe { self.frame.get().as_ref() }?;
         (frame.what != HOOK).then_some((frame, frame.what))
+    }
+}
+
+/// Calls a function of the user's. It must come back by returning: below it are frames that nothing may unwind. A C++ exception
+/// for which there is a handler further down, or pthread_exit(), finds the process's end here.
+#[inline(always)]
+fn must_return<R>(call: impl FnOnce() -> R) -> R {
+    let unwound = AbortIfUnwound;
+    let answer = call();
+    std::mem::forget(unwound);
+    answer
+}
+
+/// Dropped only where the stack is unwound.
+struct AbortIfUnwound;
+
+impl Drop for AbortIfUnwound {
+    fn drop(&mut self) {
+        thread::abort_saying(
+            c"libtpexec: an exception, pthread_exit() or thread cancellation has left a task or another function that was given to \
+              the library",
+        );
     }
 }
 

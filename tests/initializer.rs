@@ -23,14 +23,14 @@ fn note(lives: &Lives, what: char) {
     lives.lock().unwrap().entry(thread_id()).or_default().push(what);
 }
 
-unsafe extern "C" fn initialize(lives: Ptr) -> i32 {
+unsafe extern "C-unwind" fn initialize(lives: Ptr) -> i32 {
     assert!(current::future().is_null());
     assert!(!current::executor().is_null() && !current::worker_name().is_null());
     note(unsafe { &*lives.cast::<Lives>() }, 'i');
     0
 }
 
-unsafe extern "C" fn finalize(lives: Ptr) {
+unsafe extern "C-unwind" fn finalize(lives: Ptr) {
     assert!(current::future().is_null());
     assert!(!current::executor().is_null() && !current::worker_name().is_null());
     note(unsafe { &*lives.cast::<Lives>() }, 'f');
@@ -139,7 +139,7 @@ fn i02_later_submits_say_broken_before_and_after_a_shutdown() {
 #[test]
 fn i02_callbacks_run_on_the_worker_whose_initializer_failed() {
     static FAILED_ON: AtomicUsize = AtomicUsize::new(0);
-    unsafe extern "C" fn refuse(gate: Ptr) -> i32 {
+    unsafe extern "C-unwind" fn refuse(gate: Ptr) -> i32 {
         unsafe { fail_to_initialize(gate) };
         FAILED_ON.store(thread_id(), SeqCst);
         -3
@@ -166,10 +166,10 @@ fn i02_callbacks_run_on_the_worker_whose_initializer_failed() {
 #[test]
 fn i02_running_tasks_finish_as_usual() {
     static FINALIZED: AtomicUsize = AtomicUsize::new(0);
-    unsafe extern "C" fn second_fails(made: Ptr) -> i32 {
+    unsafe extern "C-unwind" fn second_fails(made: Ptr) -> i32 {
         i32::from(unsafe { (*made.cast::<AtomicUsize>()).fetch_add(1, SeqCst) } != 0)
     }
-    unsafe extern "C" fn finalized(_: Ptr) {
+    unsafe extern "C-unwind" fn finalized(_: Ptr) {
         FINALIZED.fetch_add(1, SeqCst);
     }
     let made = counter();
@@ -206,7 +206,7 @@ fn i02_running_tasks_finish_as_usual() {
 /// Threads submit, tasks submit, workers break: every future ends, every account is exact, and shutdown returns.
 #[test]
 fn i02_breaking_races_with_submitters() {
-    unsafe extern "C" fn third_fails(made: Ptr) -> i32 {
+    unsafe extern "C-unwind" fn third_fails(made: Ptr) -> i32 {
         i32::from(unsafe { (*made.cast::<AtomicUsize>()).fetch_add(1, SeqCst) } == 2)
     }
     for round in 0..300 {
@@ -217,7 +217,7 @@ fn i02_breaking_races_with_submitters() {
             user_data: address(made),
             ..Config::default()
         });
-        unsafe extern "C" fn third_fails_or_all(_: Ptr) -> i32 {
+        unsafe extern "C-unwind" fn third_fails_or_all(_: Ptr) -> i32 {
             std::thread::yield_now();
             1
         }
@@ -300,16 +300,16 @@ fn i01_the_hooks_may_call_the_library() {
         let handle = std::ptr::with_exposed_provenance::<Executor>(*EXECUTOR.lock().unwrap());
         unsafe { &*handle }
     }
-    unsafe extern "C" fn ran(_: Ptr) -> Ptr {
+    unsafe extern "C-unwind" fn ran(_: Ptr) -> Ptr {
         RAN.fetch_add(1, SeqCst);
         NULL
     }
-    unsafe extern "C" fn submits(_: Ptr) -> i32 {
+    unsafe extern "C-unwind" fn submits(_: Ptr) -> i32 {
         executor().execute(ran, NULL).unwrap();
         assert_eq!(refused(executor().join(POLL)), Status::InvalidState);
         0
     }
-    unsafe extern "C" fn is_refused(_: Ptr) {
+    unsafe extern "C-unwind" fn is_refused(_: Ptr) {
         assert_eq!(refused(executor().execute(ran, NULL)), Status::Shutdown);
         assert_eq!(refused(executor().shutdown(true, false)), Status::Deadlock);
     }

@@ -21,12 +21,12 @@ struct Payload {
     drops: &'static AtomicUsize,
 }
 
-unsafe extern "C" fn run(payload: Ptr) -> Ptr {
+unsafe extern "C-unwind" fn run(payload: Ptr) -> Ptr {
     inc(unsafe { &*payload.cast::<Payload>() }.runs);
     payload
 }
 
-unsafe extern "C" fn drop_payload(payload: Ptr) {
+unsafe extern "C-unwind" fn drop_payload(payload: Ptr) {
     inc(unsafe { payload.cast::<Payload>().read() }.drops);
 }
 
@@ -100,7 +100,7 @@ fn i02_the_payload_of_a_broken_task_goes_with_the_last_reference() {
 
 #[test]
 fn k08_a_payload_dropped_by_a_cancel_inside_a_task_has_no_current_task() {
-    unsafe extern "C" fn look(payload: Ptr) {
+    unsafe extern "C-unwind" fn look(payload: Ptr) {
         assert!(current::future().is_null());
         assert_eq!(refused(current::fail(1, None, NULL, None)), Status::InvalidState);
         unsafe { drop_payload(payload) };
@@ -165,6 +165,6 @@ fn d01_a_launch_that_races_with_shutdown_is_accepted_or_refused_wholly() {
     }
 }
 
-unsafe extern "C" fn count_call(_: *mut tpexec::task::Node, calls: Ptr) {
+unsafe extern "C-unwind" fn count_call(_: *mut tpexec::task::Node, calls: Ptr) {
     unsafe { bump(calls) };
 }

@@ -40,7 +40,7 @@ fn m01_futures_come_in_input_order_each_done() {
     }
 }
 
-unsafe extern "C" fn fail_if_odd(arg: Ptr) -> Ptr {
+unsafe extern "C-unwind" fn fail_if_odd(arg: Ptr) -> Ptr {
     if arg.addr() % 2 == 1 {
         fail(arg.addr() as i32);
     }
@@ -59,7 +59,7 @@ fn m01_a_failed_one_does_not_end_the_iteration() {
 }
 
 /// The tasks of a map over one gate each.
-unsafe extern "C" fn pass(gate: Ptr) -> Ptr {
+unsafe extern "C-unwind" fn pass(gate: Ptr) -> Ptr {
     unsafe { (*gate.cast::<Gate>()).pass() };
     gate
 }
@@ -69,7 +69,7 @@ unsafe extern "C" fn pass(gate: Ptr) -> Ptr {
 #[test]
 fn m02_never_more_than_lookahead_and_one_are_submitted() {
     static BEGUN: AtomicUsize = AtomicUsize::new(0);
-    unsafe extern "C" fn begin_and_pass(gate: Ptr) -> Ptr {
+    unsafe extern "C-unwind" fn begin_and_pass(gate: Ptr) -> Ptr {
         BEGUN.fetch_add(1, SeqCst);
         unsafe { pass(gate) }
     }
@@ -104,7 +104,7 @@ fn m02_never_more_than_lookahead_and_one_are_submitted() {
 #[test]
 fn m02_done_ones_that_wait_to_be_handed_out_count_too() {
     static STARTED: AtomicUsize = AtomicUsize::new(0);
-    unsafe extern "C" fn start(gate: Ptr) -> Ptr {
+    unsafe extern "C-unwind" fn start(gate: Ptr) -> Ptr {
         STARTED.fetch_add(1, SeqCst);
         match gate.is_null() {
             true => gate,

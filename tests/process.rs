@@ -65,7 +65,7 @@ fn check_status<T>(answer: tpexec::status::Result<T>, expected: Status) {
     check(answer.is_err_and(|error| error.status == expected));
 }
 
-unsafe extern "C" fn never_done(_: *mut Node, _: Ptr) {
+unsafe extern "C-unwind" fn never_done(_: *mut Node, _: Ptr) {
     complain(line!());
 }
 
@@ -238,7 +238,7 @@ fn e02_free_and_release_return_and_run_no_hook() {
         return;
     }
     let calls = counter();
-    unsafe extern "C" fn unhandled(_: *const tpexec::task::ErrorRecord, calls: Ptr) {
+    unsafe extern "C-unwind" fn unhandled(_: *const tpexec::task::ErrorRecord, calls: Ptr) {
         unsafe { bump(calls) };
     }
     let pool = Pool::with(&Config {
@@ -382,10 +382,10 @@ fn e02_after_a_fork_in_any_hook_the_child_ends_when_it_returns() {
         assert_eq!(end_of(pid), 0);
         ENDED.fetch_add(1, SeqCst);
     }
-    unsafe extern "C" fn fork_in_hook(_: Ptr) {
+    unsafe extern "C-unwind" fn fork_in_hook(_: Ptr) {
         fork_here();
     }
-    unsafe extern "C" fn fork_in_initializer(_: Ptr) -> i32 {
+    unsafe extern "C-unwind" fn fork_in_initializer(_: Ptr) -> i32 {
         fork_here();
         0
     }

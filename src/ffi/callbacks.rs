@@ -27,25 +27,25 @@ pub struct tp_error {
 /// It runs on a worker of its executor, or on a worker of that executor that waits for it, and may call any function of
 /// the library. It must come back by returning: no C++ exception, longjmp() or pthread_exit() may leave it. The same
 /// holds for all other functions that a program hands to the library.
-pub type tp_task_fn = Option<unsafe extern "C" fn(arg: *mut c_void) -> *mut c_void>;
+pub type tp_task_fn = Option<unsafe extern "C-unwind" fn(arg: *mut c_void) -> *mut c_void>;
 
 /// Frees or otherwise disposes of a pointer that was given to the library. It runs exactly once per pointer accepted,
 /// with no lock held, and may call any function of the library.
-pub type tp_drop_fn = Option<unsafe extern "C" fn(ptr: *mut c_void)>;
+pub type tp_drop_fn = Option<unsafe extern "C-unwind" fn(ptr: *mut c_void)>;
 
 /// Hears that a future is done. The future is borrowed for the call: who wants to keep it calls tp_future_retain(). It
 /// runs with no lock held, and may call any function of the library.
-pub type tp_done_fn = Option<unsafe extern "C" fn(future: *mut tp_future, user_data: *mut c_void)>;
+pub type tp_done_fn = Option<unsafe extern "C-unwind" fn(future: *mut tp_future, user_data: *mut c_void)>;
 
 /// Prepares a new worker thread, on it and before its first task. Not 0 means failure, and breaks the executor.
-pub type tp_initializer_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> c_int>;
+pub type tp_initializer_fn = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void) -> c_int>;
 
 /// Undoes what the initializer did, on the worker and after its last task.
-pub type tp_finalizer_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+pub type tp_finalizer_fn = Option<unsafe extern "C-unwind" fn(user_data: *mut c_void)>;
 
 /// Hears of a task's failure that nobody has looked at and nobody can look at any more. The error is borrowed for the
 /// call. It runs with no lock held, and may call any function of the library.
-pub type tp_unhandled_error_fn = Option<unsafe extern "C" fn(error: *const tp_error, user_data: *mut c_void)>;
+pub type tp_unhandled_error_fn = Option<unsafe extern "C-unwind" fn(error: *const tp_error, user_data: *mut c_void)>;
 
 // A tp_error is the core's ErrorRecord under its C name.
 const _: () = {
@@ -58,14 +58,14 @@ const _: () = {
 };
 
 /// A done callback as the core calls it.
-pub(super) fn done(callback: unsafe extern "C" fn(*mut tp_future, *mut c_void)) -> DoneFn {
+pub(super) fn done(callback: unsafe extern "C-unwind" fn(*mut tp_future, *mut c_void)) -> DoneFn {
     // SAFETY: the types differ only in what a thin pointer argument points at, which calls do not see. What the core
     // passes is a node, and a tp_future is the header's name for one.
     unsafe { transmute(callback) }
 }
 
 /// An unhandled-error callback as the core calls it.
-pub(super) fn unhandled(callback: unsafe extern "C" fn(*const tp_error, *mut c_void)) -> UnhandledFn {
+pub(super) fn unhandled(callback: unsafe extern "C-unwind" fn(*const tp_error, *mut c_void)) -> UnhandledFn {
     // SAFETY: as above; ErrorRecord and tp_error are one layout (asserted above).
     unsafe { transmute(callback) }
 }

@@ -73,7 +73,7 @@ unsafe impl SizedStruct for tp_task {
 
 impl tp_task {
     /// The checks whose failure is TP_ERR_INVALID_ARGUMENT, and what is then known to be a function.
-    fn check_values(&self) -> Result<unsafe extern "C" fn(*mut c_void) -> *mut c_void> {
+    fn check_values(&self) -> Result<unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void> {
         let run = function(self.r#fn, "task->fn is NULL")?;
         require(self.delay_ns >= 0, invalid("task->delay_ns is negative"))?;
         require(self.period_ns >= 0, invalid("task->period_ns is negative"))?;

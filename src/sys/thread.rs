@@ -105,6 +105,16 @@ pub(crate) fn exit_now() -> ! {
     unsafe { libc::_exit(0) }
 }
 
+/// Ends the process by SIGABRT, with a line on the standard error output.
+#[cold]
+pub(crate) fn abort_saying(what: &CStr) -> ! {
+    let line = [what.to_bytes(), b"\n"]
+        .map(|part| libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() });
+    // SAFETY: both parts are there for the call. Nothing of what this thread holds is needed, unlike for std's output.
+    unsafe { libc::writev(libc::STDERR_FILENO, line.as_ptr(), line.len() as c_int) };
+    std::process::abort();
+}
+
 fn round_up(bytes: usize) -> usize {
     const PAGE: usize = 4096;
     bytes.checked_add(PAGE - 1).map_or(bytes, |b| b & !(PAGE - 1))

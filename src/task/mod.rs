@@ -31,10 +31,10 @@ use std::ffi::{c_char, c_void};
 
 /// What a task runs; the shape of a pthread start routine. It must return: an exception, a `longjmp` or `pthread_exit`
 /// out of it would leave the worker's frames behind.
-pub type TaskFn = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
-pub type DropFn = unsafe extern "C" fn(*mut c_void);
-pub type DoneFn = unsafe extern "C" fn(*mut Node, *mut c_void);
-pub type UnhandledFn = unsafe extern "C" fn(*const ErrorRecord, *mut c_void);
+pub type TaskFn = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
+pub type DropFn = unsafe extern "C-unwind" fn(*mut c_void);
+pub type DoneFn = unsafe extern "C-unwind" fn(*mut Node, *mut c_void);
+pub type UnhandledFn = unsafe extern "C-unwind" fn(*const ErrorRecord, *mut c_void);
 
 /// The full form of a submission.
 #[derive(Clone, Copy)]

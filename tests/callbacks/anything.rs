@@ -253,12 +253,12 @@ fn check_no_task() {
     assert!(!current::stop_requested());
 }
 
-unsafe extern "C" fn drop_no_task(calls: Ptr) {
+unsafe extern "C-unwind" fn drop_no_task(calls: Ptr) {
     check_no_task();
     unsafe { bump(calls) };
 }
 
-unsafe extern "C" fn unhandled_no_task(_: *const tpexec::task::ErrorRecord, calls: Ptr) {
+unsafe extern "C-unwind" fn unhandled_no_task(_: *const tpexec::task::ErrorRecord, calls: Ptr) {
     check_no_task();
     unsafe { bump(calls) };
 }

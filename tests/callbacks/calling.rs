@@ -13,7 +13,7 @@ fn log<T>() -> Log<T> {
 }
 
 /// Counts itself in its user data, and looks at the future it is given.
-unsafe extern "C" fn count_call(future: *mut Node, calls: Ptr) {
+unsafe extern "C-unwind" fn count_call(future: *mut Node, calls: Ptr) {
     unsafe {
         assert!(matches!((*future).state(), State::Finished | State::Cancelled));
         bump(calls);

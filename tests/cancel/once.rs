@@ -96,7 +96,7 @@ fn race(pool: &Pool, tasks: usize, submit: impl Fn(&'static AtomicU8) -> Future)
     assert_eq!(pool.pending_count(), 0);
 }
 
-unsafe extern "C" fn run_once(run: Ptr) -> Ptr {
+unsafe extern "C-unwind" fn run_once(run: Ptr) -> Ptr {
     unsafe { (*run.cast::<AtomicU8>()).fetch_add(1, SeqCst) };
     NULL
 }
@@ -117,7 +117,7 @@ fn c03_each_of_100_000_tasks_was_run_or_cancelled_three_workers() {
 fn c03_each_of_100_000_tasks_was_run_or_cancelled_with_hooks() {
     let pool = Pool::new(2);
     let drops: &'static AtomicUsize = counter();
-    unsafe extern "C" fn count(_: Ptr) {
+    unsafe extern "C-unwind" fn count(_: Ptr) {
         DROPS.fetch_add(1, SeqCst);
     }
     static DROPS: AtomicUsize = AtomicUsize::new(0);

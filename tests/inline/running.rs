@@ -111,7 +111,7 @@ fn n01_a_map_runs_its_items_at_their_turn() {
     let pool = Pool::new(1);
     let executor = pool.shared();
     static ORDER: Mutex<Vec<usize>> = Mutex::new(Vec::new());
-    unsafe extern "C" fn note(arg: Ptr) -> Ptr {
+    unsafe extern "C-unwind" fn note(arg: Ptr) -> Ptr {
         ORDER.lock().unwrap().push(arg.addr());
         arg
     }
@@ -256,7 +256,7 @@ fn n01_fork_and_join_in_any_depth_and_width_comes_out_right() {
 #[test]
 fn n01_the_newest_task_is_taken_back_or_stolen() {
     static ARGS: AtomicUsize = AtomicUsize::new(0);
-    unsafe extern "C" fn count_arg(_: Ptr) {
+    unsafe extern "C-unwind" fn count_arg(_: Ptr) {
         ARGS.fetch_add(1, SeqCst);
     }
     const ROUNDS: usize = 40_000;

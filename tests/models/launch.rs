@@ -21,7 +21,7 @@ unsafe impl Send for Prepared {}
 /// What such a payload is.
 type Drops = *const AtomicUsize;
 
-unsafe extern "C" fn count_drop(payload: *mut c_void) {
+unsafe extern "C-unwind" fn count_drop(payload: *mut c_void) {
     unsafe { (**payload.cast::<Drops>()).fetch_add(1, Relaxed) };
 }
 

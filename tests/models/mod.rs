@@ -37,7 +37,7 @@ fn bounded(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
 /// A task function that models never call.
 const NOTHING: TaskFn = nothing;
 
-unsafe extern "C" fn nothing(arg: *mut c_void) -> *mut c_void {
+unsafe extern "C-unwind" fn nothing(arg: *mut c_void) -> *mut c_void {
     arg
 }
 

@@ -19,11 +19,11 @@ fn lives() -> &'static Lives {
     leak(Lives { args: AtomicUsize::new(0), results: AtomicUsize::new(0) })
 }
 
-unsafe extern "C" fn drop_arg(lives: Ptr) {
+unsafe extern "C-unwind" fn drop_arg(lives: Ptr) {
     unsafe { inc(&(*lives.cast::<Lives>()).args) };
 }
 
-unsafe extern "C" fn drop_result(lives: Ptr) {
+unsafe extern "C-unwind" fn drop_result(lives: Ptr) {
     unsafe { inc(&(*lives.cast::<Lives>()).results) };
 }
 
@@ -80,7 +80,7 @@ fn o01_the_result_of_a_task_run_inline_goes_with_its_last_reference() {
 
 #[test]
 fn o01_a_result_of_null_is_not_dropped() {
-    unsafe extern "C" fn never(_: Ptr) {
+    unsafe extern "C-unwind" fn never(_: Ptr) {
         unreachable!("there is no result");
     }
     let pool = Pool::new(1);
@@ -90,7 +90,7 @@ fn o01_a_result_of_null_is_not_dropped() {
 
 #[test]
 fn o01_what_a_failed_task_returned_is_dropped_too() {
-    unsafe extern "C" fn fail_and_return(lives: Ptr) -> Ptr {
+    unsafe extern "C-unwind" fn fail_and_return(lives: Ptr) -> Ptr {
         fail(1);
         lives
     }
@@ -209,7 +209,7 @@ fn o01_the_hooks_run_with_no_lock_held() {
         other: Future,
         calls: &'static AtomicUsize,
     }
-    unsafe extern "C" fn uses_everything(everything: Ptr) {
+    unsafe extern "C-unwind" fn uses_everything(everything: Ptr) {
         let Everything { executor, other, calls } = unsafe { &*everything.cast::<Everything>() };
         executor.execute(bump, address(*calls)).unwrap();
         other.on_done(|_| inc(calls));

@@ -16,7 +16,7 @@ struct Hooks {
     dropped: AtomicUsize,
 }
 
-unsafe extern "C" fn unhandled(error: *const ErrorRecord, hooks: Ptr) {
+unsafe extern "C-unwind" fn unhandled(error: *const ErrorRecord, hooks: Ptr) {
     let hooks = unsafe { &*hooks.cast::<Hooks>() };
     assert_eq!(hooks.dropped.load(SeqCst), 0, "the user data has gone");
     unsafe {
@@ -25,7 +25,7 @@ unsafe extern "C" fn unhandled(error: *const ErrorRecord, hooks: Ptr) {
     }
 }
 
-unsafe extern "C" fn drop_hooks(hooks: Ptr) {
+unsafe extern "C-unwind" fn drop_hooks(hooks: Ptr) {
     unsafe { inc(&(*hooks.cast::<Hooks>()).dropped) };
 }
 
@@ -95,7 +95,7 @@ fn o03_successes_and_cancels_are_not_reported() {
 
 #[test]
 fn o03_a_failed_execute_is_reported_at_once_on_its_worker() {
-    unsafe extern "C" fn fail_with(code: Ptr) -> Ptr {
+    unsafe extern "C-unwind" fn fail_with(code: Ptr) -> Ptr {
         fail(code.addr() as i32);
         NULL
     }
@@ -103,7 +103,7 @@ fn o03_a_failed_execute_is_reported_at_once_on_its_worker() {
     let worker = pool.go(thread_id).get();
     pool.execute(fail_with, ptr(1)).unwrap();
     pool.execute_task(&task(fail_with, ptr(2))).unwrap();
-    unsafe extern "C" fn nothing(_: Ptr) {}
+    unsafe extern "C-unwind" fn nothing(_: Ptr) {}
     pool.execute_task(&Task { drop_arg: Some(nothing), ..task(fail_with, ptr(3)) }).unwrap();
     unsafe { pool.submit_many(fail_with, [ptr(4)].as_ptr(), 1, std::ptr::null_mut()).unwrap() };
     pool.flush();
@@ -142,7 +142,7 @@ fn o03_drop_user_data_runs_once_also_without_a_task_and_after_a_breakage() {
 
     let (pool, gate) = {
         let gate = Gate::new();
-        unsafe extern "C" fn dropped(gate: Ptr) {
+        unsafe extern "C-unwind" fn dropped(gate: Ptr) {
             unsafe { &*gate.cast::<Gate>() }.open();
         }
         let initializer = Some(fail_to_initialize as tpexec::config::InitFn);
@@ -166,7 +166,7 @@ fn o03_drop_user_data_runs_once_also_without_a_task_and_after_a_breakage() {
 #[test]
 fn o03_drop_user_data_may_shut_the_executor_down_and_wait() {
     static EXECUTOR: AtomicUsize = AtomicUsize::new(0);
-    unsafe extern "C" fn dropped(gate: Ptr) {
+    unsafe extern "C-unwind" fn dropped(gate: Ptr) {
         let executor = std::ptr::with_exposed_provenance::<Executor>(EXECUTOR.load(SeqCst));
         // Either there is nothing left to wait for, or this is an own worker.
         let waited = unsafe { &*executor }.shutdown(true, true).map_err(|error| error.status);

@@ -120,7 +120,7 @@ fn a06_cancelling_needs_no_memory_and_what_adding_needs_is_refused_cleanly() {
     blocker.release();
 }
 
-unsafe extern "C" fn count_call(_: *mut tpexec::task::Node, calls: Ptr) {
+unsafe extern "C-unwind" fn count_call(_: *mut tpexec::task::Node, calls: Ptr) {
     unsafe { *calls.cast::<usize>() += 1 };
 }
 

@@ -78,13 +78,16 @@ fn d02_all_who_wait_for_a_shutdown_wait_until_its_end() {
 /// What a shutdown that waits has behind it when it returns.
 #[test]
 fn d03_wait_returns_after_tasks_callbacks_finalizers_and_threads() {
-    unsafe extern "C" fn count_hook(count: Ptr) {
+    unsafe extern "C" fn count_end(count: Ptr) {
         std::thread::yield_now();
         unsafe { bump(count) };
     }
+    unsafe extern "C-unwind" fn count_hook(count: Ptr) {
+        unsafe { count_end(count) };
+    }
     // Its destructor is the last thing that a thread does.
     let mut key = 0;
-    unsafe { assert_eq!(libc::pthread_key_create(&mut key, Some(count_hook)), 0) };
+    unsafe { assert_eq!(libc::pthread_key_create(&mut key, Some(count_end)), 0) };
     for _ in 0..60 {
         let (finalized, ended) = (counter(), counter());
         let pool = Pool::with(&Config {
@@ -152,7 +155,7 @@ fn d04_idle_workers_end_after_shutdown() {
 #[test]
 fn d03_shutdown_races_with_submitters_and_every_account_is_exact() {
     static DROPS: AtomicUsize = AtomicUsize::new(0);
-    unsafe extern "C" fn count_drop(_: Ptr) {
+    unsafe extern "C-unwind" fn count_drop(_: Ptr) {
         DROPS.fetch_add(1, SeqCst);
     }
     for round in 0..500 {

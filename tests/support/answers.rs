@@ -39,7 +39,7 @@ pub trait Ask {
 
     /// Calls `f` when the task is done.
     fn on_done<F: FnOnce(&Node) + Send + 'static>(&self, f: F) {
-        unsafe extern "C" fn call<F: FnOnce(&Node)>(node: *mut Node, data: Ptr) {
+        unsafe extern "C-unwind" fn call<F: FnOnce(&Node)>(node: *mut Node, data: Ptr) {
             unsafe { Box::from_raw(data.cast::<F>())(&*node) }
         }
         unsafe { self.node().add_done_callback(call::<F>, Box::into_raw(Box::new(f)).cast()).unwrap() };

@@ -120,7 +120,7 @@ impl Go for Pool {
 
 /// A closure as a task function with its argument; to be called once.
 pub fn closure<F: FnOnce() -> usize + Send + 'static>(f: F) -> (TaskFn, Ptr) {
-    unsafe extern "C" fn call<F: FnOnce() -> usize>(arg: Ptr) -> Ptr {
+    unsafe extern "C-unwind" fn call<F: FnOnce() -> usize>(arg: Ptr) -> Ptr {
         ptr(unsafe { Box::from_raw(arg.cast::<F>()) }())
     }
     (call::<F>, Box::into_raw(Box::new(f)).cast())
@@ -132,17 +132,17 @@ pub fn task(func: TaskFn, arg: Ptr) -> Task {
 }
 
 /// A task function: its result is its argument.
-pub unsafe extern "C" fn same(arg: Ptr) -> Ptr {
+pub unsafe extern "C-unwind" fn same(arg: Ptr) -> Ptr {
     arg
 }
 
 /// As a task function and as a hook: counts itself in the counter that is its argument.
-pub unsafe extern "C" fn bump(count: Ptr) -> Ptr {
+pub unsafe extern "C-unwind" fn bump(count: Ptr) -> Ptr {
     unsafe { (*count.cast::<AtomicUsize>()).fetch_add(1, SeqCst) };
     count
 }
 
-pub unsafe extern "C" fn drop_bump(count: Ptr) {
+pub unsafe extern "C-unwind" fn drop_bump(count: Ptr) {
     unsafe { bump(count) };
 }
 
@@ -169,7 +169,7 @@ impl Drop for Blocker {
 }
 
 /// An initializer that fails, once the gate that is its user data opens: so that what is submitted meanwhile is accepted.
-pub unsafe extern "C" fn fail_to_initialize(gate: Ptr) -> i32 {
+pub unsafe extern "C-unwind" fn fail_to_initialize(gate: Ptr) -> i32 {
     unsafe { &*gate.cast::<Gate>() }.pass();
     1
 }

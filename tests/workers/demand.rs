@@ -116,7 +116,7 @@ fn p02_the_threads_are_never_more_than_the_maximum_under_any_load() {
 #[test]
 fn p02_a_task_gets_its_thread_when_one_that_ends_makes_room() {
     static FINALIZERS: AtomicUsize = AtomicUsize::new(0);
-    unsafe extern "C" fn slow(gate: Ptr) {
+    unsafe extern "C-unwind" fn slow(gate: Ptr) {
         FINALIZERS.fetch_add(1, SeqCst);
         unsafe { (*gate.cast::<Gate>()).pass() };
     }

@@ -8,7 +8,7 @@ use tpexec::task::{Future, Task};
 /// A meeting of `k` tasks on one executor: each waits for all the others, so all must have a thread. What else is going on
 /// comes with the seed.
 pub fn meet(pool: &Pool, k: usize, random: &mut Random) {
-    unsafe extern "C" fn attend(meeting: Ptr) -> Ptr {
+    unsafe extern "C-unwind" fn attend(meeting: Ptr) -> Ptr {
         let (count, k) = unsafe { *meeting.cast::<(&'static Count, usize)>() };
         count.meet(k);
         NULL
@@ -73,7 +73,7 @@ pub fn meet(pool: &Pool, k: usize, random: &mut Random) {
     assert!(pool.worker_count() <= pool.max_workers());
 }
 
-pub unsafe extern "C" fn nothing(_: Ptr) {}
+pub unsafe extern "C-unwind" fn nothing(_: Ptr) {}
 
 /// A new executor for each meeting: its threads have to be started.
 #[test]
@@ -152,7 +152,7 @@ fn p02_meetings_come_about_while_workers_retire() {
 /// An initializer that takes its time: preparing workers count for one task each.
 #[test]
 fn p02_meetings_come_about_with_initializers() {
-    unsafe extern "C" fn slow(_: Ptr) -> i32 {
+    unsafe extern "C-unwind" fn slow(_: Ptr) -> i32 {
         std::thread::yield_now();
         0
     }

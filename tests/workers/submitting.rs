@@ -12,7 +12,7 @@ use tpexec::task::{Future, Task};
 
 /// A closure as a task function that may run any number of times.
 pub fn closure_many<F: Fn() + Sync + 'static>(f: F) -> (tpexec::task::TaskFn, Ptr) {
-    unsafe extern "C" fn call<F: Fn()>(f: Ptr) -> Ptr {
+    unsafe extern "C-unwind" fn call<F: Fn()>(f: Ptr) -> Ptr {
         unsafe { (*f.cast::<F>())() };
         NULL
     }
@@ -177,7 +177,7 @@ fn p09_submit_many_is_all_or_none() {
 #[test]
 fn p09_submit_many_keeps_the_order_of_its_arguments() {
     static ORDER: Mutex<Vec<usize>> = Mutex::new(Vec::new());
-    unsafe extern "C" fn note(arg: Ptr) -> Ptr {
+    unsafe extern "C-unwind" fn note(arg: Ptr) -> Ptr {
         ORDER.lock().unwrap().push(arg.addr());
         arg
     }
