@@ -1,5 +1,5 @@
 #!/bin/sh
-# make abi-check: compares the ABI of the release build with the baseline in abi/. make abi-accept (--accept): makes it the baseline.
+# make abi-check: compares the ABI of the release build with the baseline in abi/. make abi-accept (--accept): makes it that.
 set -eu
 . "$(dirname "$0")/common.sh"
 
