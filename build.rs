@@ -1,7 +1,7 @@
 //! Generates the C header from `src/ffi`, and tells the linker what a well-behaved shared library needs.
 //!
 //! The header goes to `$OUT_DIR/include/tpexec.h`. The copy that C programs use, `include/tpexec.h`, is committed, and
-//! `tests/header.rs` compares the two; `TPEXEC_UPDATE_HEADER=1 cargo build` refreshes it. A build never writes outside
+//! `tests/header.rs` compares the two; `TPEXEC_UPDATE_HEADER=1 cargo build --locked` refreshes it. A build never writes outside
 //! of `OUT_DIR` unasked, as cargo wants it.
 
 use std::path::{Path, PathBuf};

@@ -36,7 +36,7 @@ fn header_is_current() {
         .unwrap_or((0, ("the ends differ", "")));
     panic!(
         "include/tpexec.h is not what src/ffi and cbindgen.toml say. From line {line}:\n-{old}\n+{new}\n\
-         The header is generated. To refresh it: TPEXEC_UPDATE_HEADER=1 cargo build"
+         The header is generated. To refresh it: TPEXEC_UPDATE_HEADER=1 cargo build --locked"
     );
 }
 
