@@ -73,11 +73,25 @@ if(TPEXEC_RUST_TARGET)
 endif()
 separate_arguments(tpexec_extra_flags UNIX_COMMAND "${TPEXEC_CARGO_FLAGS}")
 
+# A library that is released names no directory of the machine it was built on. Flags of the user's own (RUSTFLAGS, a
+# .cargo/config.toml with flags for the target) take the place of these.
+set(tpexec_remap_flags "")
+if(tpexec_profile_dir STREQUAL "release")
+    if(DEFINED ENV{CARGO_HOME})
+        set(tpexec_cargo_home "$ENV{CARGO_HOME}")
+    else()
+        set(tpexec_cargo_home "$ENV{HOME}/.cargo")
+    endif()
+    set(tpexec_remap "\"--remap-path-prefix=${PROJECT_SOURCE_DIR}=tpexec-${PROJECT_VERSION}\"")
+    string(APPEND tpexec_remap ", \"--remap-path-prefix=${tpexec_cargo_home}=cargo\"")
+    set(tpexec_remap_flags --config "build.rustflags = [${tpexec_remap}]")
+endif()
+
 # A custom target, not a custom command: it runs at every build, because only cargo knows what is up to date. Copies that change
 # nothing keep their time stamps, so programs are not linked again for nothing.
 add_custom_target(tpexec_cargo ALL
     COMMAND ${CMAKE_COMMAND} -E env ${tpexec_cargo_env}
-        "${TPEXEC_CARGO}" build --locked --lib ${tpexec_profile_flags} ${tpexec_target_flags}
+        "${TPEXEC_CARGO}" build --locked --lib ${tpexec_profile_flags} ${tpexec_target_flags} ${tpexec_remap_flags}
         --target-dir "${TPEXEC_CARGO_TARGET_DIR}" ${tpexec_extra_flags}
     COMMAND ${CMAKE_COMMAND} -E make_directory "${TPEXEC_STAGE_DIR}"
     COMMAND ${CMAKE_COMMAND} -E copy_if_different "${tpexec_cargo_out}/libtpexec.so" "${TPEXEC_STAGE_DIR}/${TPEXEC_SHARED_NAME}"
