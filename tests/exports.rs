@@ -1,4 +1,5 @@
-//! The shared library as the dynamic linker sees it, and the shell's exports as their source shows them.
+//! The shared library as the dynamic linker sees it, and the shell's exports as their source shows them. How hard the library is
+//! to abuse is another matter: tests/hardening.
 //!
 //! The library looked at is the release build, which this test makes (or finds up to date) itself.
 
@@ -70,7 +71,7 @@ fn the_header_declares_exactly_the_listed_symbols() {
 }
 
 #[test]
-fn soname_nodelete_now_and_relro_are_set() {
+fn soname_and_nodelete_are_set() {
     let dynamic = run(Command::new("readelf").arg("-dW").arg(library()));
     let entry = |tag: &str| {
         let entry = dynamic.lines().find(|line| line.contains(&format!("({tag})")));
@@ -84,11 +85,6 @@ fn soname_nodelete_now_and_relro_are_set() {
 
     let flags: Vec<&str> = entry("FLAGS_1").split_whitespace().collect();
     assert!(flags.contains(&"NODELETE"), "{flags:?}");
-    assert!(flags.contains(&"NOW"), "{flags:?}");
-    assert!(entry("FLAGS").contains("BIND_NOW"), "{}", entry("FLAGS"));
-
-    let segments = run(Command::new("readelf").arg("-lW").arg(library()));
-    assert!(segments.contains("GNU_RELRO"), "{segments}");
 }
 
 /// An exported function: its name, and what its source says between the braces.
