@@ -4,6 +4,7 @@
 use super::{spin, Worker};
 use crate::queue::shared::Taken;
 use crate::queue::{Batch, Entry, Job, QUOTA};
+use crate::sync::{Backoff, MODEL};
 use crate::sys::cache::prefetch_for_writing;
 use crate::sys::clock::Deadline;
 use crate::sys::cpus;
@@ -55,6 +56,10 @@ impl Worker {
     /// A searcher looks around for a while.
     pub(super) fn poll(&self) -> Option<Entry> {
         let executor = &*self.executor;
+        if MODEL {
+            // Somebody may be in the middle of a push or take, and has to get on: the checker takes this for the polling.
+            Backoff::new().pause();
+        }
         if cpus::cached() > 1 && executor.scheduler().may_poll() {
             if self.chasing.get() >= 2 {
                 spin(CHASE_PAUSE);

@@ -124,18 +124,20 @@ fn p09_many_entries_are_one_operation() {
 /// sleep and then finds no work, cannot both be right.
 #[test]
 fn p02_a_push_and_a_last_look_cannot_miss_each_other() {
-    loom::model(|| {
-        let queue = Arc::new(Shared::new().unwrap());
-        let asleep = Arc::new(crate::sync::AtomicU64::new(0));
-        let (other, flag) = (queue.clone(), asleep.clone());
-        let producer = thread::spawn(move || {
-            other.push(entry(1)).unwrap();
-            crate::sync::load_sc(&flag) == 0
-        });
-        asleep.fetch_add(1, crate::sync::Ordering::SeqCst);
-        let saw_nothing = !queue.has_work();
-        let saw_nobody = producer.join().unwrap();
-        assert!(!(saw_nothing && saw_nobody), "the task would be stranded");
+    super::in_both_renderings(|| {
+        loom::model(|| {
+            let queue = Arc::new(Shared::new().unwrap());
+            let asleep = Arc::new(crate::sync::AtomicU64::new(0));
+            let (other, flag) = (queue.clone(), asleep.clone());
+            let producer = thread::spawn(move || {
+                other.push(entry(1)).unwrap();
+                crate::sync::load_sc(&flag) == 0
+            });
+            asleep.fetch_add(1, crate::sync::Ordering::SeqCst);
+            let saw_nothing = !queue.has_work();
+            let saw_nobody = producer.join().unwrap();
+            assert!(!(saw_nothing && saw_nobody), "the task would be stranded");
+        })
     });
 }
 

@@ -10,6 +10,7 @@
 //! loom stops at that many preemptions per execution; the others are exhaustive.
 
 mod completion;
+mod executor;
 mod fifo;
 mod launch;
 mod ring;
@@ -19,10 +20,11 @@ use crate::sync::weak::{rendered, Rendering};
 use crate::task::TaskFn;
 use std::ffi::c_void;
 
-/// Explores the model with fences after sequentially consistent writes, instead of looks that are read-modify-writes: see
-/// `sync::weak`.
-fn with_fenced_writes(explore: impl FnOnce()) {
-    rendered(Rendering::Writes, explore);
+/// Explores the model in both renderings of sequential consistency (`sync::weak`): a *look* that is not sequentially consistent
+/// fails in one, a *write* in the other.
+fn in_both_renderings(explore: impl Fn()) {
+    rendered(Rendering::Looks, &explore);
+    rendered(Rendering::Writes, &explore);
 }
 
 /// Explores with at most `preemptions` involuntary switches per execution.

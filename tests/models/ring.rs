@@ -20,43 +20,47 @@ fn number(entry: Entry) -> usize {
 /// The owner takes the newest back while a thief takes from the front: each entry goes to exactly one.
 #[test]
 fn n01_taking_back_and_stealing_exclude_each_other() {
-    loom::model(|| {
-        let ring = Arc::new(Ring::new());
-        ring.push(&[entry(1)]);
-        ring.push(&[entry(2)]);
-        let other = ring.clone();
-        let thief = thread::spawn(move || {
-            let first = other.take_front().map(number);
-            [first, other.take_front().map(number)]
-        });
-        let back = ring.take_back(|newest| number(newest) == 2);
-        let mut mine: Vec<usize> = std::iter::from_fn(|| ring.take_front().map(number)).collect();
-        if back {
-            mine.extend([2]);
-        }
-        let mut all: Vec<usize> = thief.join().unwrap().into_iter().flatten().chain(mine).collect();
-        all.extend(std::iter::from_fn(|| ring.take_front().map(number)));
-        all.sort_unstable();
-        assert_eq!(all, [1, 2]);
+    super::in_both_renderings(|| {
+        loom::model(|| {
+            let ring = Arc::new(Ring::new());
+            ring.push(&[entry(1)]);
+            ring.push(&[entry(2)]);
+            let other = ring.clone();
+            let thief = thread::spawn(move || {
+                let first = other.take_front().map(number);
+                [first, other.take_front().map(number)]
+            });
+            let back = ring.take_back(|newest| number(newest) == 2);
+            let mut mine: Vec<usize> = std::iter::from_fn(|| ring.take_front().map(number)).collect();
+            if back {
+                mine.extend([2]);
+            }
+            let mut all: Vec<usize> = thief.join().unwrap().into_iter().flatten().chain(mine).collect();
+            all.extend(std::iter::from_fn(|| ring.take_front().map(number)));
+            all.sort_unstable();
+            assert_eq!(all, [1, 2]);
+        })
     });
 }
 
 /// The last entry: the owner takes it back, or one of two thieves has it.
 #[test]
 fn n01_the_last_entry_goes_to_one() {
-    super::bounded(3, || {
-        let ring = Arc::new(Ring::new());
-        ring.push(&[entry(1)]);
-        let thieves: Vec<_> = (0..2)
-            .map(|_| {
-                let ring = ring.clone();
-                thread::spawn(move || ring.take_front().is_some())
-            })
-            .collect();
-        let back = ring.take_back(|_| true);
-        let stolen = thieves.into_iter().map(|thief| thief.join().unwrap()).filter(|won| *won).count();
-        assert_eq!(stolen + usize::from(back), 1);
-        assert!(ring.take_front().is_none());
+    super::in_both_renderings(|| {
+        super::bounded(3, || {
+            let ring = Arc::new(Ring::new());
+            ring.push(&[entry(1)]);
+            let thieves: Vec<_> = (0..2)
+                .map(|_| {
+                    let ring = ring.clone();
+                    thread::spawn(move || ring.take_front().is_some())
+                })
+                .collect();
+            let back = ring.take_back(|_| true);
+            let stolen = thieves.into_iter().map(|thief| thief.join().unwrap()).filter(|won| *won).count();
+            assert_eq!(stolen + usize::from(back), 1);
+            assert!(ring.take_front().is_none());
+        })
     });
 }
 
@@ -82,17 +86,19 @@ fn p03_a_reused_slot_never_yields_an_old_entry() {
 /// An owner's push and a last look cannot miss each other (as for the shared queue).
 #[test]
 fn p02_an_own_push_and_a_last_look_cannot_miss_each_other() {
-    loom::model(|| {
-        let ring = Arc::new(Ring::new());
-        let asleep = Arc::new(crate::sync::AtomicU64::new(0));
-        let (other, flag) = (ring.clone(), asleep.clone());
-        let sleeper = thread::spawn(move || {
-            flag.fetch_add(1, crate::sync::Ordering::SeqCst);
-            !other.has_work()
-        });
-        ring.push(&[entry(1)]);
-        let saw_nobody = crate::sync::load_sc(&asleep) == 0;
-        let saw_nothing = sleeper.join().unwrap();
-        assert!(!(saw_nothing && saw_nobody), "the task would be stranded");
+    super::in_both_renderings(|| {
+        loom::model(|| {
+            let ring = Arc::new(Ring::new());
+            let asleep = Arc::new(crate::sync::AtomicU64::new(0));
+            let (other, flag) = (ring.clone(), asleep.clone());
+            let sleeper = thread::spawn(move || {
+                flag.fetch_add(1, crate::sync::Ordering::SeqCst);
+                !other.has_work()
+            });
+            ring.push(&[entry(1)]);
+            let saw_nobody = crate::sync::load_sc(&asleep) == 0;
+            let saw_nothing = sleeper.join().unwrap();
+            assert!(!(saw_nothing && saw_nobody), "the task would be stranded");
+        })
     });
 }

@@ -196,15 +196,17 @@ impl Pool {
 /// P2, P8: a worker that goes to sleep as a task is submitted is woken, or sees the task.
 #[test]
 fn p02_no_wake_up_is_lost_with_one_worker() {
-    super::bounded(3, || {
-        let pool = Pool::new(1, Does::Count);
-        pool.start_first();
-        pool.submit(1).unwrap();
-        pool.wait_for(1);
-        pool.submit(2).unwrap();
-        pool.wait_for(2);
-        pool.shut();
-        pool.join();
+    super::in_both_renderings(|| {
+        super::bounded(3, || {
+            let pool = Pool::new(1, Does::Count);
+            pool.start_first();
+            pool.submit(1).unwrap();
+            pool.wait_for(1);
+            pool.submit(2).unwrap();
+            pool.wait_for(2);
+            pool.shut();
+            pool.join();
+        })
     });
 }
 
@@ -228,15 +230,17 @@ fn p02_no_wake_up_is_lost_with_two_producers() {
 /// starts one: batches, searchers and the chain of wake-ups included (pitfall 1).
 #[test]
 fn p02_two_tasks_that_need_two_threads_get_them() {
-    super::bounded(1, || {
-        let pool = Pool::new(2, Does::Meet(2));
-        pool.start_first();
-        pool.submit(1).unwrap();
-        pool.submit(2).unwrap();
-        pool.wait_for(2);
-        assert_eq!(pool.0.born.load(Acquire), 2);
-        pool.shut();
-        pool.join();
+    super::in_both_renderings(|| {
+        super::bounded(1, || {
+            let pool = Pool::new(2, Does::Meet(2));
+            pool.start_first();
+            pool.submit(1).unwrap();
+            pool.submit(2).unwrap();
+            pool.wait_for(2);
+            assert_eq!(pool.0.born.load(Acquire), 2);
+            pool.shut();
+            pool.join();
+        })
     });
 }
 
@@ -277,18 +281,20 @@ fn p02_an_idle_worker_takes_the_next_task() {
 /// D3, pitfall 3: a worker that goes to sleep as the executor is shut down ends, having run what was accepted.
 #[test]
 fn d03_shutdown_wakes_every_sleeper_and_loses_no_task() {
-    super::bounded(3, || {
-        let pool = Pool::new(1, Does::Count);
-        pool.start_first();
-        let other = pool.clone();
-        let producer = thread::spawn(move || other.submit(1));
-        pool.shut();
-        let accepted = producer.join().unwrap().is_ok();
-        if accepted {
-            pool.wait_for(1);
-        }
-        pool.join();
-        assert_eq!(*pool.0.started.lock().unwrap(), usize::from(accepted));
+    super::in_both_renderings(|| {
+        super::bounded(3, || {
+            let pool = Pool::new(1, Does::Count);
+            pool.start_first();
+            let other = pool.clone();
+            let producer = thread::spawn(move || other.submit(1));
+            pool.shut();
+            let accepted = producer.join().unwrap().is_ok();
+            if accepted {
+                pool.wait_for(1);
+            }
+            pool.join();
+            assert_eq!(*pool.0.started.lock().unwrap(), usize::from(accepted));
+        })
     });
 }
 
