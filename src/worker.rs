@@ -12,7 +12,7 @@ use crate::queue::local::Ring;
 use crate::queue::QUOTA;
 use crate::registry;
 use crate::scheduler::Rest;
-use crate::sys::thread;
+use crate::sys::{stack, thread};
 use std::cell::Cell;
 use std::ffi::{c_char, c_void};
 use std::ops::ControlFlow;
@@ -91,9 +91,10 @@ impl Drop for AbortIfPanic {
     }
 }
 
-/// Half of the stack stays free for what an inline task calls; where the stack's place is not known, nothing runs inline.
-fn stack_floor() -> usize {
-    thread::stack().map_or(usize::MAX, |(base, size)| base + size / 2)
+/// Half of the stack stays free for what an inline task calls.
+fn stack_floor(asked: usize) -> usize {
+    let (base, size) = stack::of_this_thread(asked);
+    base + size / 2
 }
 
 impl Worker {
@@ -147,7 +148,7 @@ impl Worker {
             }
         }
         self.pushes.set(self.executor.max_workers() > 1);
-        self.stack_floor.set(stack_floor());
+        self.stack_floor.set(stack_floor(settings.stack_size));
         true
     }
 

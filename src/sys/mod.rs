@@ -15,6 +15,10 @@ pub(crate) mod fork_lock;
 pub(crate) mod futex;
 #[cfg(any(loom, shuttle))]
 pub(crate) mod model;
+#[cfg(any(loom, shuttle))]
+pub(crate) use model as stack;
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) mod stack;
 pub(crate) mod thread;
 pub(crate) mod tls;
 #[cfg(annotated)]

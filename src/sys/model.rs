@@ -55,8 +55,8 @@ impl Thread {
 pub(crate) fn set_name(_: &CStr) {}
 
 /// A stack with room for everything, so that tasks run inline.
-pub(crate) fn stack() -> Option<(usize, usize)> {
-    Some((0, 0))
+pub(crate) fn of_this_thread(_asked: usize) -> (usize, usize) {
+    (0, 0)
 }
 
 fn drop_pointer(_: *mut c_void) {}

@@ -4,7 +4,7 @@ use crate::status::{Error, Result};
 use std::ffi::{c_int, c_void, CStr};
 
 #[cfg(any(loom, shuttle))]
-pub(crate) use super::model::{set_name, stack, Thread};
+pub(crate) use super::model::{set_name, Thread};
 
 /// A started thread that nobody has joined or detached yet.
 #[cfg(not(any(loom, shuttle)))]
@@ -69,23 +69,6 @@ impl Thread {
 pub(crate) fn set_name(name: &CStr) {
     // SAFETY: a NUL-terminated string of this process. A refused name is no reason to fail.
     unsafe { libc::pthread_setname_np(libc::pthread_self(), name.as_ptr()) };
-}
-
-/// The lowest address of the calling thread's stack and its size in bytes; `None` where the system does not tell.
-#[cfg(not(any(loom, shuttle)))]
-pub(crate) fn stack() -> Option<(usize, usize)> {
-    // SAFETY: the attribute object is filled by getattr_np before it is read, and destroyed after.
-    unsafe {
-        let mut attr = std::mem::MaybeUninit::<libc::pthread_attr_t>::uninit();
-        if libc::pthread_getattr_np(libc::pthread_self(), attr.as_mut_ptr()) != 0 {
-            return None;
-        }
-        let mut base = std::ptr::null_mut();
-        let mut size = 0;
-        let rc = libc::pthread_attr_getstack(attr.as_ptr(), &mut base, &mut size);
-        libc::pthread_attr_destroy(attr.as_mut_ptr());
-        (rc == 0).then_some((base as usize, size))
-    }
 }
 
 /// The smallest stack that the system gives a thread.

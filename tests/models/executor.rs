@@ -35,7 +35,7 @@ impl Handle {
 }
 
 /// A task: counts itself.
-unsafe extern "C" fn count(counter: *mut c_void) -> *mut c_void {
+unsafe extern "C-unwind" fn count(counter: *mut c_void) -> *mut c_void {
     unsafe { (*counter.cast::<AtomicUsize>()).fetch_add(1, AcqRel) };
     pointer(42)
 }
