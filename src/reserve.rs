@@ -2,71 +2,60 @@
 //! `completion_queue`; installed as the library's own allocator, which is malloc with this reserve behind it.
 //!
 //! Rust's collections end the process when memory runs out, and so would a channel that is made at that moment. So it is
-//! made inside [`with_reserve`], which first sets a few static blocks aside: should malloc fail in there, they step in. If
-//! there are no blocks left, the caller hears of it before anything is allocated, as a `Result`.
+//! made inside [`with_reserve`], which first gets a few blocks that are large enough for it: should malloc fail in there,
+//! they step in. If they cannot be had, the caller hears of it before anything is allocated, as a `Result`.
 
 use crate::status::{Result, NO_MEMORY};
-use crate::sync::native::AtomicU32;
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::{Cell, UnsafeCell};
-use std::sync::atomic::Ordering::*;
+use std::cell::Cell;
+use std::ptr::{null_mut, NonNull};
 
 /// Large enough, and aligned enough, for each of a channel's two blocks.
-const BLOCK: usize = 1024;
-const ALIGN: usize = 128;
-const BLOCKS: usize = 32;
-/// Blocks that one caller sets aside.
-const CLAIM: usize = 2;
-
-#[repr(align(128))]
-struct Memory(UnsafeCell<[[u8; BLOCK]; BLOCKS]>);
-
-// SAFETY: blocks are handed out one by one; whoever has one is its only user.
-unsafe impl Sync for Memory {}
-
-static MEMORY: Memory = Memory(UnsafeCell::new([[0; BLOCK]; BLOCKS]));
-
-/// A bit for each block in use.
-static USED: AtomicU32 = AtomicU32::new(0);
+const BLOCK: Layout = match Layout::from_size_align(1024, 128) {
+    Ok(layout) => layout,
+    Err(_) => panic!("a power of two"),
+};
+/// Blocks that are set aside.
+const BLOCKS: usize = 2;
 
 thread_local! {
-    /// The blocks that this thread has set aside: a bit each.
-    static ASIDE: Cell<u32> = const { Cell::new(0) };
+    /// The blocks that this thread has set aside. Null: none, or handed out.
+    static ASIDE: [Cell<*mut u8>; BLOCKS] = const { [const { Cell::new(null_mut()) }; BLOCKS] };
 }
 
-/// Runs `make`, of whose allocations up to two may find malloc without memory. Fails, before it begins, if the reserve is
-/// used up.
+/// Runs `make`, of whose allocations up to two may find malloc without memory. Fails, before it begins, if there is none now.
 pub(crate) fn with_reserve<R>(make: impl FnOnce() -> R) -> Result<R> {
-    let aside = claim().ok_or(NO_MEMORY)?;
-    ASIDE.with(|mine| mine.set(aside));
-    let made = make();
-    // Acquire/Release on USED: a block's next user comes after its last one.
-    USED.fetch_and(!ASIDE.with(|mine| mine.take()), Release);
-    Ok(made)
+    let _reserve = Reserve::new()?;
+    Ok(make())
 }
 
-/// CLAIM free blocks.
-fn claim() -> Option<u32> {
-    let mut used = USED.load(Relaxed);
-    loop {
-        let (mut free, mut aside) = (!used, 0);
-        for _ in 0..CLAIM {
-            let lowest = free & free.wrapping_neg();
-            if lowest == 0 {
-                return None;
-            }
-            free &= !lowest;
-            aside |= lowest;
+/// While it lives, this thread has blocks set aside. Those that were not needed are freed at its end.
+struct Reserve;
+
+impl Reserve {
+    fn new() -> Result<Reserve> {
+        let reserve = Reserve;
+        for place in 0..BLOCKS {
+            // SAFETY: the size is not zero.
+            let block = NonNull::new(unsafe { System.alloc(BLOCK) }).ok_or(NO_MEMORY)?;
+            ASIDE.with(|aside| aside[place].set(block.as_ptr()));
         }
-        match USED.compare_exchange_weak(used, used | aside, Acquire, Relaxed) {
-            Ok(_) => return Some(aside),
-            Err(now) => used = now,
+        Ok(reserve)
+    }
+}
+
+impl Drop for Reserve {
+    fn drop(&mut self) {
+        while let Some(block) = take() {
+            // SAFETY: from `new`, with this layout, and nobody else's.
+            unsafe { System.dealloc(block.as_ptr(), BLOCK) };
         }
     }
 }
 
-fn base() -> *mut u8 {
-    MEMORY.0.get().cast()
+/// One of the blocks that are set aside.
+fn take() -> Option<NonNull<u8>> {
+    ASIDE.with(|aside| aside.iter().find_map(|place| NonNull::new(place.replace(null_mut()))))
 }
 
 /// malloc, and behind it the blocks that the thread has set aside.
@@ -75,7 +64,8 @@ struct Backed;
 #[global_allocator]
 static ALLOCATOR: Backed = Backed;
 
-// SAFETY: every block comes from `System`, or from the reserve, where it is the caller's alone until it comes back.
+// SAFETY: every block comes from `System`, which is malloc, posix_memalign and free: it takes a block back whatever layout
+// it was asked for. So one that was set aside may go, or grow, as what it was handed out for.
 unsafe impl GlobalAlloc for Backed {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -96,47 +86,23 @@ unsafe impl GlobalAlloc for Backed {
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        match index(block) {
-            Some(index) => drop(USED.fetch_and(!(1 << index), Release)),
-            // SAFETY: the caller's contract; not one of the reserve's.
-            None => unsafe { System.dealloc(block, layout) },
-        }
+        // SAFETY: the caller's contract, and see above.
+        unsafe { System.dealloc(block, layout) }
     }
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        if index(block).is_none() {
-            // SAFETY: the caller's contract; not one of the reserve's.
-            return unsafe { System.realloc(block, layout, size) };
-        }
-        // SAFETY: the caller's contract: `size` fits a layout. The old block is whole until it is given back.
-        unsafe {
-            let fresh = System.alloc(Layout::from_size_align_unchecked(size, layout.align()));
-            if !fresh.is_null() {
-                fresh.copy_from_nonoverlapping(block, layout.size().min(size));
-                self.dealloc(block, layout);
-            }
-            fresh
-        }
+        // SAFETY: the caller's contract, and see above.
+        unsafe { System.realloc(block, layout, size) }
     }
 }
 
 #[cold]
 fn from_reserve(layout: Layout) -> *mut u8 {
-    let aside = ASIDE.with(Cell::get);
-    if aside == 0 || layout.size() > BLOCK || layout.align() > ALIGN {
-        return std::ptr::null_mut();
+    if layout.size() > BLOCK.size() || layout.align() > BLOCK.align() {
+        return null_mut();
     }
-    let block = aside & aside.wrapping_neg();
-    ASIDE.with(|mine| mine.set(aside & !block));
-    base().wrapping_add(block.trailing_zeros() as usize * BLOCK)
-}
-
-/// Which of the reserve's blocks that is, if it is one.
-#[inline]
-fn index(block: *mut u8) -> Option<usize> {
-    let offset = block.addr().wrapping_sub(base().addr());
-    (offset < BLOCK * BLOCKS).then_some(offset / BLOCK)
+    take().map_or(null_mut(), NonNull::as_ptr)
 }
 
 #[cfg(all(test, not(loom)))]
@@ -144,31 +110,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reserved_block_is_handed_out_once_and_comes_back() {
-        let layout = Layout::from_size_align(BLOCK, ALIGN).unwrap();
-        let blocks = with_reserve(|| [from_reserve(layout), from_reserve(layout), from_reserve(layout)]).unwrap();
+    fn a_block_that_was_set_aside_is_handed_out_once_and_may_be_freed() {
+        let blocks = with_reserve(|| [from_reserve(BLOCK), from_reserve(BLOCK), from_reserve(BLOCK)]).unwrap();
         assert!(!blocks[0].is_null() && !blocks[1].is_null() && blocks[0] != blocks[1]);
         assert!(blocks[2].is_null(), "more than was set aside");
-        assert!(from_reserve(layout).is_null(), "outside of with_reserve");
-        for block in &blocks[..2] {
-            assert_eq!(block.addr() % ALIGN, 0);
+        assert!(from_reserve(BLOCK).is_null(), "outside of with_reserve");
+        for block in &blocks[..BLOCKS] {
+            assert_eq!(block.addr() % BLOCK.align(), 0);
             // SAFETY: handed out just now.
-            unsafe { ALLOCATOR.dealloc(*block, layout) };
-        }
-        // Nothing leaks: as many claims as ever.
-        for _ in 0..BLOCKS {
-            with_reserve(|| ()).unwrap();
+            unsafe { ALLOCATOR.dealloc(*block, Layout::new::<u64>()) };
         }
     }
 
     #[test]
-    fn what_a_channel_allocates_fits_the_reserve() {
-        // The largest block of a channel is its counted core; were it larger than a block, the reserve would be of no use.
-        let made = with_reserve(|| {
-            let before = ASIDE.with(Cell::get);
-            let channel = crossbeam_channel::bounded::<()>(1);
-            (channel, before)
-        });
-        assert!(made.is_ok());
+    fn what_is_larger_than_a_block_is_not_served_from_one() {
+        let large = Layout::from_size_align(BLOCK.size() + 1, 1).unwrap();
+        let aligned = Layout::from_size_align(1, 2 * BLOCK.align()).unwrap();
+        assert!(with_reserve(|| [from_reserve(large), from_reserve(aligned)])
+            .unwrap()
+            .iter()
+            .all(|block| block.is_null()));
     }
 }
