@@ -2,6 +2,7 @@
 //! scripts/supply.sh looks further, with cargo-deny.
 
 #![cfg(not(loom))]
+#![allow(clippy::disallowed_methods)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -67,8 +68,8 @@ fn call(line: &str) -> Option<&str> {
         let whole = !after.starts_with(part_of_a_word) && !before.trim_end_matches("TPEXEC_").ends_with(part_of_a_word);
         // A name that is quoted as a whole is a word of a list; otherwise the quotes before it are closed.
         let prose = !after.starts_with(['"', '}', ')']) && before.matches('"').count() % 2 == 1;
-        let words = after.split(|c: char| !part_of_a_word(c) && c != '+').filter(|word| !word.is_empty());
-        let command = words.skip_while(|word| word.starts_with('+') || *word == ".args").next()?;
+        let mut words = after.split(|c: char| !part_of_a_word(c) && c != '+').filter(|word| !word.is_empty());
+        let command = words.find(|word| !word.starts_with('+') && *word != ".args")?;
         (whole && !prose && RESOLVING.contains(&command)).then_some(call)
     })
 }
