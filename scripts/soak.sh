@@ -1,6 +1,6 @@
 #!/bin/sh
-# make soak: random mixes of everything at full load, with exact accounting (tests/soak); `soak.sh [SECONDS [SEED]]`, an hour by default.
-# The last line is "N passed, N failed".
+# make soak: random mixes of everything at full load, with exact accounting (tests/soak); `soak.sh [SECONDS [SEED]]`, an hour by
+# default. The last line is "N passed, N failed".
 set -eu
 . "$(dirname "$0")/common.sh"
 seconds=${1:-3600}

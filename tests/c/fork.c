@@ -1,7 +1,7 @@
 /* E2: fork. What a child may do with its parent's handles, and that the parent notices nothing.
  *
  * Each child checks with the usual macros and ends by _exit: 0 when all held. A child that hangs is ended by its own watchdog. */
-#include "forked.h"
+#include "estate.h"
 
 #include <stdatomic.h>
 

@@ -1,5 +1,5 @@
-/* For programs that are not linked with the library: loads it and finds the few functions that the tests of dlclose need. Used by dlclose.c
- * here and by tests/process/dlclose_load.c; harness.h, which calls the library, is not for them. */
+/* For programs that are not linked with the library: loads it and finds the few functions that the tests of dlclose need. Used
+ * by dlclose.c here and by tests/process/dlclose_load.c; harness.h, which calls the library, is not for them. */
 #ifndef TPEXEC_TEST_LOADED_H
 #define TPEXEC_TEST_LOADED_H
 

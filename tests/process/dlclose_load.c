@@ -1,5 +1,6 @@
-/* E3 under load: threads load the library, use it and unload it, again and again, while workers run; also in tasks, in callbacks and in forked
- * children. It stays where it is. This program is not linked with it: it loads it by the path that is its first argument. */
+/* E3 under load: threads load the library, use it and unload it, again and again, while workers run; also in tasks, in
+ * callbacks and in forked children. It stays where it is. This program is not linked with it: it loads it by the path that is
+ * its first argument. */
 #include "loaded.h"
 
 #include <pthread.h>

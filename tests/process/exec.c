@@ -1,6 +1,6 @@
-/* E2: other programs started while executors are alive and everything is at work: by fork and exec, by vfork, by posix_spawn, from the main
- * thread and from tasks; and exec in the process itself. The program finds one thread, the signal mask of the thread that started it, and no
- * file descriptor that the library opened. */
+/* E2: other programs started while executors are alive and everything is at work: by fork and exec, by vfork, by posix_spawn,
+ * from the main thread and from tasks; and exec in the process itself. The program finds one thread, the signal mask of the
+ * thread that started it, and no file descriptor that the library opened. */
 #include "under_load.h"
 
 #include "gauges.h"
@@ -13,7 +13,7 @@ extern char **environ;
 
 enum { TEXT = 64 };
 
-/* ---- the started program ---------------------------------------------------------------------------------------------------- */
+/* ---- the started program --------------------------------------------------------------------------------------------------- */
 
 /* What the starter put into the environment. */
 #define MASK_VARIABLE "TPEXEC_TEST_MASK"
@@ -38,7 +38,7 @@ static void mask_text(char text[static 2 * TEXT]) {
     sigset_t mask;
     int      n = 0;
     REQUIRE(pthread_sigmask(SIG_SETMASK, NULL, &mask) == 0);
-    for (int signal_number = 1; signal_number < TEXT; signal_number++) text[n++] = (char)('0' + sigismember(&mask, signal_number));
+    for (int i = 1; i < TEXT; i++) text[n++] = (char)('0' + sigismember(&mask, i));
     text[n] = '\0';
 }
 
@@ -54,7 +54,7 @@ CHILD(look_around) {
     return test_failures == 0 ? 42 : 1;
 }
 
-/* ---- starting it ------------------------------------------------------------------------------------------------------------ */
+/* ---- starting it ----------------------------------------------------------------------------------------------------------- */
 
 static char  program[4096];
 static char *arguments[] = {program, "--child", "look_around", NULL};
@@ -137,7 +137,7 @@ TEST(e02_fork_and_exec) { starts(by_fork); }
 TEST(e02_vfork_and_exec) { starts(by_vfork); }
 TEST(e02_posix_spawn) { starts(by_spawn); }
 
-/* ---- exec in the process itself ---------------------------------------------------------------------------------------------- */
+/* ---- exec in the process itself -------------------------------------------------------------------------------------------- */
 
 CHILD(become_it_on_the_main_thread) {
     prepare_for_start();
@@ -166,7 +166,7 @@ TEST(e02_exec_ends_all_workers_and_the_program_starts_afresh) {
     }
 }
 
-/* ---- nothing of ours is handed on -------------------------------------------------------------------------------------------- */
+/* ---- nothing of ours is handed on ------------------------------------------------------------------------------------------ */
 
 TEST(e02_the_library_has_no_descriptor_open_and_leaves_masks_alone) {
     char before[2 * TEXT], after[2 * TEXT];

@@ -1,5 +1,5 @@
-/* E1 under load: leaving main, or ending the process anywhere else, while four threads run every mix of the soak test. Each way in a process of
- * its own, many times. */
+/* E1 under load: leaving main, or ending the process anywhere else, while four threads run every mix of the soak test. Each
+ * way in a process of its own, many times. */
 #include "under_load.h"
 
 #include <stdatomic.h>

@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-/* ---- generations ------------------------------------------------------------------------------------------------------------ */
+/* ---- generations ----------------------------------------------------------------------------------------------------------- */
 
 enum { GENERATIONS = 4 };
 
@@ -71,7 +71,7 @@ TEST(e02_children_of_children_know_whose_handles_they_have) {
     load_end();
 }
 
-/* ---- how a child ends ------------------------------------------------------------------------------------------------------- */
+/* ---- how a child ends ------------------------------------------------------------------------------------------------------ */
 
 enum { CODE = 42 };
 
@@ -119,7 +119,9 @@ static void by_abort(tp_executor *executor) {
     abort();
 }
 static void by_exit_in_a_task(tp_executor *executor) { result_of(submit(executor, exit_in_a_task, (void *)CODE)); }
-static void by_underscore_exit_in_a_task(tp_executor *executor) { result_of(submit(executor, underscore_exit_in_a_task, (void *)CODE)); }
+static void by_underscore_exit_in_a_task(tp_executor *executor) {
+    result_of(submit(executor, underscore_exit_in_a_task, (void *)CODE));
+}
 static void by_exit_in_a_callback(tp_executor *executor) {
     blocker busy;
     block(executor, &busy);

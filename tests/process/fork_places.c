@@ -1,5 +1,6 @@
-/* E2: fork in every function of the user's that the library calls, on workers and on other threads, under load. In the child the thread is no
- * worker; a function that returns there on a worker ends the child, and on any other thread comes back to its caller, with no further hook. */
+/* E2: fork in every function of the user's that the library calls, on workers and on other threads, under load. In the child
+ * the thread is no worker; a function that returns there on a worker ends the child, and on any other thread comes back to its
+ * caller, with no further hook. */
 #include "under_load.h"
 
 #include <stdatomic.h>
@@ -181,7 +182,7 @@ PLACE_TEST(e02_fork_in_drop_user_data_on_a_worker, 0) {
     CHECK_CHILD_OK(p->pid);
 }
 
-/* ---- on a thread that is no worker: the function comes back to whoever made the call ------------------------------------------ */
+/* ---- on a thread that is no worker: the function comes back to whoever made the call --------------------------------------- */
 
 /* A pending task whose worker is busy, with hooks that count, and a callback that counts behind the one that forks. */
 static tp_future *pending(place *p, tp_drop_fn drop_arg, tp_done_fn first) {

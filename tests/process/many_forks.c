@@ -1,8 +1,9 @@
-/* E2 under load: thousands of forks while four threads run every mix of the soak test, so that the others are in the middle of anything. Each
- * child uses what it has from its parent, some of it changing hands at the moment of the fork; the parent notices nothing.
+/* E2 under load: thousands of forks while four threads run every mix of the soak test, so that the others are in the middle of
+ * anything. Each child uses what it has from its parent, some of it changing hands at the moment of the fork; the parent
+ * notices nothing.
  *
  * TPEXEC_TEST_FORKS in the environment says how many; the default is in CMakeLists.txt. */
-#include "forked.h"
+#include "estate.h"
 
 #include "crew.h"
 #include "gauges.h"
@@ -160,7 +161,8 @@ static long forks_wanted(void) {
     return repeat(forks);
 }
 
-/* Step by step what the soak test's main.c allows itself for memory; here the parent's copies of pages after each fork come on top. */
+/* Step by step what the soak test's main.c allows itself for memory; here the parent's copies of pages after each fork come on
+ * top. */
 enum { SLACK_KIB = 16 * 1024 };
 
 TEST(e02_ten_thousand_forks_while_four_threads_do_everything) {
@@ -190,6 +192,7 @@ TEST(e02_ten_thousand_forks_while_four_threads_do_everything) {
     estate_end(&e);
     EVENTUALLY(gauge_threads() == threads);
     CHECK_EQ(gauge_descriptors(), descriptors);
-    if (grown > SLACK_KIB) test_failed(__FILE__, __LINE__, "%ld KiB more after %ld forks than after %ld", grown, forks, forks / 2);
+    if (grown > SLACK_KIB)
+        test_failed(__FILE__, __LINE__, "%ld KiB more after %ld forks than after %ld", grown, forks, forks / 2);
     printf("%ld forks while %ld tasks were accepted; memory %+ld KiB in the second half\n", forks, books_accepted(), grown);
 }

@@ -1,5 +1,5 @@
-// E1 in C++: static objects whose destructors use the library, in whatever order they go, while other threads submit and tasks run; and
-// thread_local ones of threads and workers. Each way in a process of its own, many times.
+// E1 in C++: static objects whose destructors use the library, in whatever order they go, while other threads submit and tasks
+// run; and thread_local ones of threads and workers. Each way in a process of its own, many times.
 #include "harness.h"
 
 #include <atomic>

@@ -1,5 +1,5 @@
-/* The load under which the tests of this directory run: the lanes of the soak test, each running one mix after the other. Used by all of them
- * but many_forks.c, which is one load from end to end. */
+/* The load under which the tests of this directory run: the lanes of the soak test, each running one mix after the other. Used
+ * by all of them but many_forks.c, which is one load from end to end. */
 #ifndef TPEXEC_TEST_UNDER_LOAD_H
 #define TPEXEC_TEST_UNDER_LOAD_H
 

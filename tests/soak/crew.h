@@ -28,8 +28,8 @@ const char *crew_stuck(const crew *c, int64_t longer_than_ns);
 long        crew_ops(const crew *c, op o);
 int64_t     crew_longest_wait(const crew *c);
 
-/* Compares every tally, when nothing is under way. True if all that was due has happened, once, and nothing else was found wrong. What
- * does not agree is printed. */
+/* Compares every tally, when nothing is under way. True if all that was due has happened, once, and nothing else was found
+ * wrong. What does not agree is printed. */
 bool books_balance(void);
 /* Over all mixes. */
 long books_accepted(void);

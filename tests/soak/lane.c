@@ -51,7 +51,8 @@ static tp_status launch(tp_executor *executor, job *j, bool keep, tp_future **fu
     tp_status status = tp_task_prepare(executor, sizeof(job *), _Alignof(job *), future, &payload);
     if (status != TP_OK) return status;
     *(job **)payload = j;
-    status = keep ? tp_task_launch(*future, job_payload_run, job_drop_payload) : tp_task_execute(*future, job_payload_run, job_drop_payload);
+    status = keep ? tp_task_launch(*future, job_payload_run, job_drop_payload)
+                  : tp_task_execute(*future, job_payload_run, job_drop_payload);
     if (status != TP_OK) {
         tp_future_release(*future);
         *future = NULL;

@@ -1,6 +1,6 @@
-/* A lane: a thread of the soak test that runs one mix after the other, and what mixes call the library through: each call is counted by
- * operation, each wait is timed, so that the watchdog can tell who waits and for how long. Used by the mixes; lanes are made by main.c and
- * by ../process/load.c. */
+/* A lane: a thread of the soak test that runs one mix after the other, and what mixes call the library through: each call is
+ * counted by operation, each wait is timed, so that the watchdog can tell who waits and for how long. Used by the mixes; lanes
+ * are made by main.c and by ../process/load.c. */
 #ifndef TPEXEC_SOAK_LANE_H
 #define TPEXEC_SOAK_LANE_H
 

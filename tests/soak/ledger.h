@@ -1,9 +1,9 @@
-/* The accounting of the soak test: what is due to every task, and what has happened to it. Used by the mixes, and by main.c, which
- * compares the two.
+/* The accounting of the soak test: what is due to every task, and what has happened to it. Used by the mixes, and by main.c,
+ * which compares the two.
  *
- * A job is the record of one task. Its mix says beforehand which events are due; each event marks itself, in the job and in the tally of
- * the mix; job_settle() then waits until all that was due has come, and refuses what was not. The tallies must agree as well: an event that
- * comes after its job was settled is in nobody's job, but in a tally. */
+ * A job is the record of one task. Its mix says beforehand which events are due; each event marks itself, in the job and in
+ * the tally of the mix; job_settle() then waits until all that was due has come, and refuses what was not. The tallies must
+ * agree as well: an event that comes after its job was settled is in nobody's job, but in a tally. */
 #ifndef TPEXEC_SOAK_LEDGER_H
 #define TPEXEC_SOAK_LEDGER_H
 
@@ -64,8 +64,8 @@ fate job_settle_by_itself(job *j);
 /* A submission was refused: nothing may have happened to the job, nor will. */
 void job_refused(job *j);
 
-/* Functions of tasks whose argument is a job: `job_run` succeeds, `job_fail` fails with the job as its payload, `job_payload_run` has a
- * payload that holds the job's address. All return the job. */
+/* Functions of tasks whose argument is a job: `job_run` succeeds, `job_fail` fails with the job as its payload,
+ * `job_payload_run` has a payload that holds the job's address. All return the job. */
 void *job_run(void *arg);
 void *job_fail(void *arg);
 void *job_payload_run(void *payload);

@@ -1,8 +1,8 @@
 /* The soak test: `soak SECONDS [SEED]` runs random mixes of everything at full load and keeps books. Run by scripts/soak.sh.
  *
- * Four lanes run the mixes; at each report they stop between two rounds and all executors are freed: then the books must balance, and the
- * process must be back at the threads and file descriptors that it began with. Memory is sampled all the time. A line tells how each check
- * ended; the last line is "N passed, N failed". */
+ * Four lanes run the mixes; at each report they stop between two rounds and all executors are freed: then the books must
+ * balance, and the process must be back at the threads and file descriptors that it began with. Memory is sampled all the
+ * time. A line tells how each check ended; the last line is "N passed, N failed". */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -25,9 +25,10 @@ enum { SHORT_RUN_S = 300, SHORT_REPORT_S = 10, REPORT_S = 60 };
 /* Below that a quarter has too few samples. */
 enum { SHORTEST_S = 4, SAMPLE_MS = 100 };
 
-/* Flat: the most in the last quarter of the run is at most this above the most in the second; the first is for warming up. What the pool
- * keeps depends on the most that was ever under way at once: task memory comes in chunks of 2 MiB, and malloc keeps
- * what threads that have gone left in its arenas. One more step of each is no leak. A leak of a byte per task is more than this in a minute. */
+/* Flat: the most in the last quarter of the run is at most this above the most in the second; the first is for warming up.
+ * What the pool keeps depends on the most that was ever under way at once: task memory comes in chunks of 2 MiB, and malloc
+ * keeps what threads that have gone left in its arenas. One more step of each is no leak. A leak of a byte per task is more
+ * than this in a minute. */
 enum { SLACK_KIB = 2 * 2048 };
 
 /* What one run sees. */
@@ -106,10 +107,11 @@ static void report(run *r) {
 
 static void work(run *r) {
     int64_t every = r->seconds < SHORT_RUN_S ? SHORT_REPORT_S : REPORT_S;
-    for (int64_t next = every; elapsed_s(r) < r->seconds; next += every) {
+    /* Once something is wrong, more of it tells nothing more. */
+    for (int64_t next = every; elapsed_s(r) < r->seconds && books_wrong() == 0; next += every) {
         int64_t until = next < r->seconds ? next : r->seconds;
         crew_start(&r->crew);
-        while (elapsed_s(r) < until) {
+        while (elapsed_s(r) < until && books_wrong() == 0) {
             nap(SAMPLE_MS);
             sample(r);
         }
@@ -125,15 +127,17 @@ static void summary(const run *r) {
             "each of %ld accepted tasks ran or was cancelled, once: %ld ran, %ld were cancelled, %ld broken; %ld were entered",
             books_accepted(), ran, cancelled, broken, books_seen(ENTERED));
     for (event e = ENTERED + 1; e < EVENTS; e++)
-        verdict(books_due(e) > 0 && books_due(e) == books_seen(e), "each %s ran once: %ld due, %ld seen", event_names[e], books_due(e),
-                books_seen(e));
+        verdict(books_due(e) > 0 && books_due(e) == books_seen(e), "each %s ran once: %ld due, %ld seen", event_names[e],
+                books_due(e), books_seen(e));
     verdict(books_wrong() == 0, "everything else as the mixes expect it: %ld times not", books_wrong());
-    verdict(r->reports > 0 && r->unbalanced == 0, "the books balanced at %d of %d reports", r->reports - r->unbalanced, r->reports);
-    verdict(r->threads_left == 0, "no thread left when the executors are gone: %+ld, %ld at most", r->threads_left, r->most_threads);
+    verdict(r->reports > 0 && r->unbalanced == 0, "the books balanced at %d of %d reports", r->reports - r->unbalanced,
+            r->reports);
+    verdict(r->threads_left == 0, "no thread left when the executors are gone: %+ld, %ld at most", r->threads_left,
+            r->most_threads);
     verdict(r->descriptors_left == 0, "no file descriptor left: %+ld", r->descriptors_left);
     verdict(r->most_kib[1] > 0 && r->most_kib[3] <= r->most_kib[1] + SLACK_KIB,
-            "memory is flat: at most %ld, %ld, %ld, %ld KiB in the quarters of the run; the last may be %d above the second", r->most_kib[0],
-            r->most_kib[1], r->most_kib[2], r->most_kib[3], SLACK_KIB);
+            "memory is flat: at most %ld, %ld, %ld, %ld KiB in the quarters of the run; the last may be %d above the second",
+            r->most_kib[0], r->most_kib[1], r->most_kib[2], r->most_kib[3], SLACK_KIB);
     verdict(crew_longest_wait(&r->crew) < WATCHDOG_S * INT64_C(1000000000), "no wait longer than %d s: the longest took %.3f s",
             WATCHDOG_S, (double)crew_longest_wait(&r->crew) / 1e9);
     printf("%d passed, %d failed\n", passed, failed);

@@ -1,4 +1,5 @@
-/* Storms of cancels: some tasks at once, some when they may run already, and all that is left of an executor that is shut down. */
+/* Storms of cancels: some tasks at once, some when they may run already, and all that is left of an executor that is shut
+ * down. */
 #include "mixes.h"
 
 enum { STORM = 512, WORKERS = 3 };

@@ -1,4 +1,5 @@
-/* Completion queues: filled while they are emptied, over the same futures twice, over what is cancelled, and freed before all is done. */
+/* Completion queues: filled while they are emptied, over the same futures twice, over what is cancelled, and freed before all
+ * is done. */
 #include "mixes.h"
 
 enum { ADDS = 256 };

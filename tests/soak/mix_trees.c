@@ -1,7 +1,11 @@
-/* Trees of tasks that wait for their children, nested as deep as the tree: on one result after the other, on all, on the first, on a queue. */
+/* Trees of tasks that wait for their children, nested as deep as the tree: on one result after the other, on all, on the
+ * first, on a queue. */
 #include "mixes.h"
 
 enum { DEEPEST = 5, CHILDREN = 3 };
+
+/* 2^32 over the golden ratio: neighbouring seeds become distant ones. */
+static const unsigned SPREAD = 2654435769u;
 
 typedef struct branch {
     job          record;
@@ -46,7 +50,8 @@ static void *grow(void *arg) {
     branch    children[CHILDREN];
     tp_future *futures[CHILDREN];
     unsigned  n = b->depth == 0 ? 0 : 1 + (b->seed >> 8) % CHILDREN;
-    for (unsigned i = 0; i < n; i++) futures[i] = plant(&children[i], b->executor, books, b->depth - 1, (b->seed + i) * 2654435761u);
+    for (unsigned i = 0; i < n; i++)
+        futures[i] = plant(&children[i], b->executor, books, b->depth - 1, (b->seed + i) * SPREAD);
     if (n > 0) wait_for_children(books, futures, n, b->seed % 4);
     for (unsigned i = 0; i < n; i++) {
         void *result = NULL;

@@ -1,5 +1,5 @@
-/* An executor that a mix makes and ends, and what is due to it: each worker's initializer and finalizer, and one drop of its user data.
- * Used by the mixes `executors` and `initializers`. */
+/* An executor that a mix makes and ends, and what is due to it: each worker's initializer and finalizer, and one drop of its
+ * user data. Used by the mixes `executors` and `initializers`. */
 #ifndef TPEXEC_SOAK_OWN_H
 #define TPEXEC_SOAK_OWN_H
 
