@@ -16,13 +16,11 @@ const char *const fate_names[FATES] = {"ran", "cancelled", "broken"};
 /* Due only to a task whose function was entered. */
 static const unsigned after_entering = DUE(ENTERED) | DUE(RESULT_DROPPED) | DUE(REPORTED) | DUE(ERROR_DROPPED);
 
-/* How long an event may be late: a hook runs on another thread, after the future is done. Only a lost one takes that long; and
- * when one is known to be lost, the others need not be waited for as long. */
-enum { PATIENCE_S = 60, SPENT_PATIENCE_S = 1, NAP_NS = 100 * 1000 };
-
-static atomic_int printed;
+/* How long an event may be late: a hook runs on another thread, after the future is done. Only a lost one takes that long. */
+enum { PATIENCE_S = 60, NAP_NS = 100 * 1000 };
 
 void wrong(tally *books, const char *format, ...) {
+    static atomic_int printed;
     char              text[512];
     va_list           arguments;
     va_start(arguments, format);
@@ -48,8 +46,7 @@ void job_mark(job *j, event e) {
 bool soak_await(atomic_uint *count) {
     const struct timespec nap = {0, NAP_NS};
     for (long naps = 0; atomic_load(count) == 0; naps++) {
-        long patience = atomic_load(&printed) == 0 ? PATIENCE_S : SPENT_PATIENCE_S;
-        if (naps >= patience * (1000000000L / NAP_NS)) return false;
+        if (naps >= PATIENCE_S * (1000000000L / NAP_NS)) return false;
         nanosleep(&nap, NULL);
     }
     return true;

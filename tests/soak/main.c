@@ -60,16 +60,26 @@ static void nap(long milliseconds) {
 
 static int64_t elapsed_s(const run *r) { return (soak_now() - r->begun) / 1000000000; }
 
-/* A thread of its own: who is stuck cannot tell. */
+__attribute__((noreturn, format(printf, 1, 2))) static void give_up(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    printf("FAILED ");
+    vprintf(format, arguments);
+    va_end(arguments);
+    puts("\n0 passed, 1 failed");
+    fflush(NULL);
+    _exit(1);
+}
+
+/* A thread of its own: who is stuck cannot tell. And once something is wrong, more of it tells nothing more, while what was lost
+ * would keep a lane for long. */
 static void *watch(void *arg) {
     const run *r = arg;
     for (;;) {
         nap(1000);
         const char *where = crew_stuck(&r->crew, WATCHDOG_S * INT64_C(1000000000));
-        if (where == NULL) continue;
-        printf("FAILED no wait is longer than %d s: stuck in %s\n0 passed, 1 failed\n", WATCHDOG_S, where);
-        fflush(NULL);
-        _exit(1);
+        if (where != NULL) give_up("no wait is longer than %d s: stuck in %s", WATCHDOG_S, where);
+        if (books_wrong() != 0) give_up("after %" PRId64 " s something is not as it must be (printed above)", elapsed_s(r));
     }
     return NULL;
 }
@@ -107,11 +117,10 @@ static void report(run *r) {
 
 static void work(run *r) {
     int64_t every = r->seconds < SHORT_RUN_S ? SHORT_REPORT_S : REPORT_S;
-    /* Once something is wrong, more of it tells nothing more. */
-    for (int64_t next = every; elapsed_s(r) < r->seconds && books_wrong() == 0; next += every) {
+    for (int64_t next = every; elapsed_s(r) < r->seconds; next += every) {
         int64_t until = next < r->seconds ? next : r->seconds;
         crew_start(&r->crew);
-        while (elapsed_s(r) < until && books_wrong() == 0) {
+        while (elapsed_s(r) < until) {
             nap(SAMPLE_MS);
             sample(r);
         }
