@@ -17,8 +17,9 @@
  * nothing.
  *
  * Threads. Any function may be called from any thread, at the same time as any other, also inside tasks and
- * callbacks, unless its comment says otherwise. No function may be called in a signal handler. User functions are
- * called with no lock held; they must come back by returning, not by a C++ exception, longjmp() or pthread_exit().
+ * callbacks, unless its comment says otherwise. No function may be called in a signal handler, or in a pthread_atfork()
+ * handler that was registered before the library was loaded. User functions are called with no lock held; they must come
+ * back by returning, not by a C++ exception, longjmp() or pthread_exit().
  *
  * Failures. A function that can fail returns a tp_status, or a handle that is NULL on failure; then tp_last_error() on
  * the same thread tells which status, and tp_last_error_message() what failed and why. Outputs are written only on
