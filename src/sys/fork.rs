@@ -23,6 +23,7 @@ const NOT_YET: i32 = -1;
 #[link_section = ".init_array"]
 static AT_LOAD: extern "C" fn() = install_at_load;
 
+#[inline(never)]
 extern "C" fn install_at_load() {
     // SAFETY: the handlers are functions of this library, which is never unloaded.
     let errno = unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };

@@ -274,6 +274,7 @@ mod recycled {
 
         /// Sees to it that the thread's end empties the cache. Where the system has no key or memory for that, the blocks
         /// of this thread are lost when it ends: at most 256 of each size.
+        #[inline(never)]
         fn register(&self, depot: &mut Depot) {
             if self.limit.get() != UNREGISTERED {
                 return;
