@@ -9,20 +9,21 @@
 #include "faults.h"
 
 /* Runs `attempt` with the first, the second, … request failing, then with all from the first, the second, … on, until none is
- * left to fail. Whatever was refused, the library has as many blocks afterwards as before. Gives the number of refusals. */
+ * left to fail. Whatever was refused, the library has as many blocks and threads afterwards as before. Gives the number of refusals. */
 static long at_every_place(void (*attempt)(void)) {
     long refusals = 0;
     for (int goes_on = 0; goes_on < 2; goes_on++) {
         bool left = true;
         for (long at = 0; left; at++) {
             REQUIRE(at < 10000);
-            long before = atomic_load(&library_blocks);
+            long blocks = atomic_load(&library_blocks), threads = atomic_load(&library_threads);
             fail_at(at, goes_on != 0);
             attempt();
             left = atomic_load(&fault.requests) > at;
             refusals += atomic_load(&fault.refused);
             fail_nothing();
-            CHECK_EQ(atomic_load(&library_blocks), before);
+            CHECK_EQ(atomic_load(&library_blocks), blocks);
+            CHECK_EQ(atomic_load(&library_threads), threads);
         }
     }
     return refusals;

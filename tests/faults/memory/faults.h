@@ -5,7 +5,7 @@
  * loaded by this program, so its calls, and those of the C library on its behalf, come here. A call is a request when it is
  * made on a thread that is armed. Of the requests, those fail that `fault` says.
  *
- * It also keeps books: how many blocks the library has; and where in the library's code each request came from, which
+ * It also keeps books: what the library has; and where in the library's code each request came from, which
  * sites.py compares with all the places in that code that could make one. */
 #ifndef TPEXEC_TEST_FAULTS_H
 #define TPEXEC_TEST_FAULTS_H
@@ -92,11 +92,11 @@ static inline void fail_all(unsigned kinds) {
 
 /* ---- the books --------------------------------------------------------------------------------------------------------- */
 
-/* Where the library's code lies, and the blocks that it has. */
-static uintptr_t   library_begin, library_end;
-static atomic_long library_blocks;
-/* Mappings that the library has made: it never gives one back. */
-static atomic_long library_mappings;
+/* Where the library's code lies. */
+static uintptr_t library_begin, library_end;
+/* The blocks that the library has; the threads that it has started and not joined or detached; the mappings that it has made, of
+ * which it gives none back. */
+static atomic_long library_blocks, library_threads, library_mappings;
 
 static int find_library(struct dl_phdr_info *object, size_t size, void *data) {
     tp_executor *(*inside)(const tp_executor_config *) = tp_executor_new;
@@ -185,6 +185,8 @@ static inline bool refuse(unsigned kind, const void *caller) {
     }
 BEHIND(mmap)
 BEHIND(pthread_create)
+BEHIND(pthread_join)
+BEHIND(pthread_detach)
 BEHIND(pthread_key_create)
 BEHIND(pthread_setspecific)
 BEHIND(pthread_getattr_np)
@@ -241,7 +243,16 @@ void *mmap64(void *address, size_t length, int protection, int flags, int fd, of
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *arg) {
     int error = refuse(THREAD, CALLER) ? atomic_load(&fault.error) : behind_pthread_create()(thread, attributes, run, arg);
     if (error != 0) thread_refused = true;
+    else if (is_library(CALLER)) atomic_fetch_add(&library_threads, 1);
     return error;
+}
+int pthread_join(pthread_t thread, void **result) {
+    if (is_library(CALLER)) atomic_fetch_sub(&library_threads, 1);
+    return behind_pthread_join()(thread, result);
+}
+int pthread_detach(pthread_t thread) {
+    if (is_library(CALLER)) atomic_fetch_sub(&library_threads, 1);
+    return behind_pthread_detach()(thread);
 }
 int pthread_key_create(pthread_key_t *key, void (*end)(void *)) {
     return refuse(KEY, CALLER) ? EAGAIN : behind_pthread_key_create()(key, end);

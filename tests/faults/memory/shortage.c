@@ -234,6 +234,7 @@ TEST(exact_accounting_while_memory_can_and_cannot_be_had) {
     for (long round = 0; round < rounds; round++) {
         refused += run_mix((first + (unsigned long)round + 1) | 1);
         CHECK_EQ(atomic_load(&library_blocks), blocks);
+        CHECK_EQ(atomic_load(&library_threads), 0);
         if (test_failures != 0) {
             fprintf(stderr, "in round %ld of seed %lu\n", round, first);
             break;

@@ -5,6 +5,9 @@
 
 #include "forms.h"
 
+/* Executors that were hired and have not ended. */
+static int staffs;
+
 typedef struct staff {
     counter      initialized, finalized, user_data;
     tp_executor *executor;
@@ -20,6 +23,7 @@ static inline void hire(staff *s, size_t max_workers, int64_t idle_timeout_ns) {
                                                      .initializer = count_in, .finalizer = count_out, .user_data = s,
                                                      .drop_user_data = count_user_data));
     REQUIRE(s->executor != NULL);
+    staffs++;
 }
 
 /* The executor has ended. `workers`: so many it has had, or any number where negative. */
@@ -27,6 +31,7 @@ static inline void check_staff(staff *s, long workers) {
     if (workers >= 0) CHECK_EQ(counter_get(&s->initialized), workers);
     CHECK_EQ(counter_get(&s->finalized), counter_get(&s->initialized));
     CHECK_EQ(counter_get(&s->user_data), 1);
+    if (--staffs == 0) CHECK_EQ(atomic_load(&library_threads), 0); /* every one was joined, or detached */
 }
 
 static inline void dismiss(staff *s, long workers) {
