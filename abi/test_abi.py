@@ -4,6 +4,7 @@
 """
 
 import functools
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -131,6 +132,27 @@ class AbiCheck(unittest.TestCase):
             with self.subTest(change[0]):
                 found = library.read(self.changed(*change).files["tpexec.abi"])
                 self.assertTrue(library.disagreements(said, found))
+
+    def accept(self, text, soname):
+        """Runs check.py --accept on a copy of the old baseline; gives its status and the surface of the baseline then."""
+        changed, built = Path(self.directory.name, "accepted.h"), Path(self.directory.name, "libexample.so")
+        changed.write_text(text)
+        header.shape(changed, soname, built, CC)
+        with tempfile.TemporaryDirectory() as baseline:
+            self.old.save(Path(baseline))
+            command = [sys.executable, check.__file__, "--accept", "--cc", CC, "--baseline", baseline]
+            done = subprocess.run([*command, "--header", changed, "--library", built], stdout=subprocess.DEVNULL, check=False)
+            return done.returncode, Baseline.load(Path(baseline)).surface()
+
+    def test_an_addition_is_accepted_and_a_break_only_with_a_new_soname(self):
+        added = self.text.replace("TP_ERR_UNSUPPORTED = 14,", "TP_ERR_UNSUPPORTED = 14,\n    TP_ERR_ADDED = 15,")
+        status, surface = self.accept(added, SONAME)
+        self.assertEqual((status, surface["enum", "tp_status"].values["TP_ERR_ADDED"]), (0, 15))
+        broken = self.text.replace("TP_ERR_TIMEOUT = 5,", "TP_ERR_TIMEOUT = 55,")
+        status, surface = self.accept(broken, SONAME)
+        self.assertEqual((status, surface["enum", "tp_status"].values["TP_ERR_TIMEOUT"]), (1, 5))
+        status, surface = self.accept(broken, "libexample.so.2")
+        self.assertEqual((status, surface["enum", "tp_status"].values["TP_ERR_TIMEOUT"]), (0, 55))
 
     def test_types_of_rust_are_known_by_the_names_of_c(self):
         function = 'Option<unsafe extern "C" fn(*mut a::tp_x, *const core::ffi::c_void) -> i32>'
