@@ -1048,7 +1048,8 @@ public:
     /// co_await pool.schedule(): the coroutine goes on as a task of this executor. Throws, in the coroutine, what
     /// submit() throws, and cancelled_error if the task is cancelled by shutdown(), or the executor breaks, before its
     /// turn: then it goes on in that call. What leaves the coroutine's resume() goes to unhandled_error. The coroutine
-    /// must not be destroyed while it waits.
+    /// must not be destroyed while it waits. The thread that it comes from may still be in this call when the coroutine
+    /// has ended: if that is another executor's worker, this executor must outlive that one.
     [[nodiscard]] detail::schedule_awaiter schedule() noexcept;
 #endif
 

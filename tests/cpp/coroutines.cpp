@@ -92,7 +92,8 @@ TEST(co_await_hears_of_cancels) {
 }
 
 TEST(schedule_goes_on_as_a_task) {
-    tp::executor pool(1), other({.max_workers = 1, .thread_name_prefix = "other"});
+    // In this order: the worker of pool may still be in the call that submits to other when the coroutine has ended there.
+    tp::executor other({.max_workers = 1, .thread_name_prefix = "other"}), pool(1);
     gate end = GATE_INIT;
     [](tp::executor &ex, tp::executor &next, gate &done) -> detached {
         const opens_at_end at_end{&done};
