@@ -1,5 +1,5 @@
-//! The core's atomics and locks in the form that valgrind's race detectors understand. Stands in for std's, through `sync`, in the
-//! library that tests/sanitizers builds for helgrind and drd (`RUSTFLAGS="--cfg annotated"`), and nowhere else.
+//! The core's atomics and locks in the form that valgrind's race detectors understand. Stands in for std's, through `sync`,
+//! in the library that tests/sanitizers builds for helgrind and drd (`RUSTFLAGS="--cfg annotated"`), and nowhere else.
 //!
 //! Both tools know pthread's locks. Of an atomic access they see the instruction, and not what it orders. So here
 //!
@@ -32,8 +32,8 @@ fn releases(ordering: Ordering) -> bool {
     matches!(ordering, Release | AcqRel | SeqCst)
 }
 
-/// An atomic: std's type of that name in ours, what it holds, a value that `load` can compare with, and the operations that it has
-/// beyond those of all.
+/// An atomic: std's type of that name in ours, what it holds, a value that `load` can compare with, and the operations that
+/// it has beyond those of all.
 macro_rules! atomic {
     ($name:ident$(<$param:ident>)?, $value:ty, $some:expr, $($operation:ident)*) => {
         #[derive(Debug)]

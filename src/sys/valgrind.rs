@@ -1,5 +1,5 @@
-//! Telling valgrind's race detectors what an atomic access orders, and what not to watch. Called by `sync::annotated` and `sys::futex`,
-//! in the library that is built for these tools.
+//! Telling valgrind's race detectors what an atomic access orders, and what not to watch. Called by `sync::annotated` and
+//! `sys::bells`, in the library that is built for these tools.
 //!
 //! A client request is an instruction sequence without effect that valgrind recognizes, with a pointer to six words: what is
 //! asked, and its arguments. A tool ignores the requests of other tools; of helgrind's, drd understands the two below.
@@ -29,8 +29,8 @@ pub(crate) fn happens_after(word: *const ()) {
     request(AFTER, tag(word), 0);
 }
 
-/// Under what address a word's order is filed. Not its own: drd ends itself when a pthread object comes to lie where it knows something
-/// of another kind, as it happens on stacks; and nothing of pthread's has an odd address.
+/// Under what address a word's order is filed. Not its own: drd ends itself when a pthread object comes to lie where it knows
+/// something of another kind, as it happens on stacks; and nothing of pthread's has an odd address.
 fn tag(word: *const ()) -> *const () {
     word.wrapping_byte_add(1)
 }

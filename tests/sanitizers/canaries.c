@@ -1,8 +1,9 @@
-/* Known faults, one a run: `canaries NAME` commits it, `canaries --list TOOL` prints, for each that TOOL has to report, its name and a
- * pattern (grep -E) of the report. run.sh asks for them first: a tool that does not see these says nothing about the library.
+/* Known faults, one a run: `canaries NAME` commits it, `canaries --list TOOL` prints, for each that TOOL has to report, its
+ * name and a pattern (grep -E) of the report. run.sh asks for them first: a tool that does not see these says nothing about
+ * the library.
  *
- * Some are in C alone; the others can only be seen by a tool that watches the library's own code and memory too, and their patterns name
- * its functions. */
+ * Some are in C alone; the others can only be seen by a tool that watches the library's own code and memory too, and their
+ * patterns name its functions. */
 #define _XOPEN_SOURCE 700 /* barriers */
 #include <tpexec.h>
 
@@ -168,7 +169,7 @@ static void *forget_future(void *unused) {
 /* It is the library that has allocated the memory. */
 static void leak_of_a_future(void) { in_another_thread(forget_future); }
 
-/* ---- which tool has to say what ---------------------------------------------------------------------------------------------- */
+/* ---- which tool has to say what -------------------------------------------------------------------------------------------- */
 
 static const struct canary {
     const char *tool, *name;

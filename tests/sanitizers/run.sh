@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs every C and C++ test, the examples and the stress program under one tool, and fails if it finds anything; as many at a time as there are processors.
-# Called by scripts/test-deep.sh, once for each tool:
+# Runs every C and C++ test, the examples and the stress program under one tool, and fails if it finds anything; as many at a
+# time as there are processors. Called by scripts/test-deep.sh, once for each tool:
 #
 #   tests/sanitizers/run.sh tsan|asan|memcheck|helgrind|drd [PROGRAM…]      for instance: run.sh drd c_cancel sanitizers_stress
 #
@@ -29,13 +29,14 @@ mkdir -p "$reports" || exit
 
 # ---- building ------------------------------------------------------------------------------------------------------------------
 
-# build_with CMAKE-ARGUMENT…: the library for the tool in use, and what else the arguments ask for. Without optimization across crates,
-# which takes longer than it saves.
+# build_with CMAKE-ARGUMENT…: the library for the tool in use, and what else the arguments ask for. Without optimization
+# across crates, which takes longer than it saves.
 build_with() {
     {
         cmake -S . -B "$build_root/$build" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DTPEXEC_INSTALL=OFF \
-            -DCMAKE_C_COMPILER="$compiler" -DCMAKE_CXX_COMPILER="$compiler_cxx" -DCMAKE_C_FLAGS="$c_flags" -DCMAKE_CXX_FLAGS="$c_flags" \
-            -DCMAKE_EXE_LINKER_FLAGS="$link_flags" -DTPEXEC_CARGO_TARGET_DIR="$cargo_dir" -DTPEXEC_CARGO_FLAGS="$cargo_flags" \
+            -DCMAKE_C_COMPILER="$compiler" -DCMAKE_CXX_COMPILER="$compiler_cxx" \
+            -DCMAKE_C_FLAGS="$c_flags" -DCMAKE_CXX_FLAGS="$c_flags" -DCMAKE_EXE_LINKER_FLAGS="$link_flags" \
+            -DTPEXEC_CARGO_TARGET_DIR="$cargo_dir" -DTPEXEC_CARGO_FLAGS="$cargo_flags" \
             -DTPEXEC_RUST_TARGET="$rust_target" "$@" &&
             env ${toolchain:+"RUSTUP_TOOLCHAIN=$toolchain"} ${rust_flags:+"RUSTFLAGS=$rust_flags"} CARGO_PROFILE_RELEASE_LTO=off \
                 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 cmake --build "$build_root/$build" --parallel "$jobs"
@@ -115,7 +116,9 @@ in_background() {
 # left_out PROGRAM: the tests of it that this tool leaves out, or *, each followed by a tab and the reason.
 left_out() {
     awk -v tool="$tool" -v program="$1" '
-        /^[^#]/ && $2 == program && index("," $1 ",", "," tool ",") { test = $3; $1 = $2 = $3 = ""; sub(/^ +/, ""); print test "\t" $0 }
+        /^[^#]/ && $2 == program && index("," $1 ",", "," tool ",") {
+            test = $3; $1 = $2 = $3 = ""; sub(/^ +/, ""); print test "\t" $0
+        }
     ' "$here/left_out.txt"
 }
 

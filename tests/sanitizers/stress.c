@@ -1,7 +1,7 @@
 /* Every operation of the library from several threads at once, with exact accounting: run by run.sh under each tool.
  *
- * Whatever a call accepts is entered in the ledger (stress_tasks.h), and again when it has come to its end; when the executor is gone
- * the two sides are equal. */
+ * Whatever a call accepts is entered in the ledger (stress_tasks.h), and again when it has come to its end; when the executor
+ * is gone the two sides are equal. */
 #include "stress_tasks.h"
 
 enum { CLIENTS = 3, BOARD = 16, MANY = 5 };
@@ -123,7 +123,7 @@ static void op_prepare(client *c) {
     }
     begun(TASKS, 1);
     begun(ARGUMENTS, 1);
-    status = way == 1 ? tp_task_launch(future, fail_task, drop_item_in_place) : tp_task_execute(future, fail_task, drop_item_in_place);
+    status = (way == 1 ? tp_task_launch : tp_task_execute)(future, fail_task, drop_item_in_place);
     if (status != TP_OK) {
         CHECK_STATUS(status, TP_ERR_SHUTDOWN);
         drop_item_in_place(i);
@@ -204,7 +204,8 @@ static void op_queue(client *c) {
     begun(QUEUED, 1);
     CHECK_STATUS(tp_completion_queue_add(c->stage->queue, future, 0), TP_OK);
     tp_future_release(future);
-    if (tp_completion_queue_next(c->stage->queue, draw(c, 2) == 0 ? 0 : TP_MSEC(1), &future, NULL) == TP_OK) take_from_queue(future);
+    int64_t timeout = draw(c, 2) == 0 ? 0 : TP_MSEC(1);
+    if (tp_completion_queue_next(c->stage->queue, timeout, &future, NULL) == TP_OK) take_from_queue(future);
 }
 
 static void op_ask(client *c) {
@@ -213,8 +214,8 @@ static void op_ask(client *c) {
 }
 
 static void (*const operations[])(client *) = {
-    op_submit_for_all, op_submit_for_all, op_submit_and_take, op_submit_and_cancel, op_submit_many, op_execute, op_prepare, op_map,
-    op_wait,           op_wait_for_several, op_cancel,        op_listen,            op_queue,       op_ask,
+    op_submit_for_all, op_submit_for_all, op_submit_and_take,  op_submit_and_cancel, op_submit_many, op_execute, op_prepare,
+    op_map,            op_wait,           op_wait_for_several, op_cancel,            op_listen,      op_queue,   op_ask,
 };
 
 /* ---- a round --------------------------------------------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* The tasks of stress.c, and the ledger in which it is entered what they, and all that is handed to the library, come to.
  *
- * What tasks and their users exchange is plain memory, and the counters are relaxed atomics: that the library orders is all there is
- * between a write and its read, so a race detector sees an ordering that it does not give. */
+ * What tasks and their users exchange is plain memory, and the counters are relaxed atomics: that the library orders is all
+ * there is between a write and its read, so a race detector sees an ordering that it does not give. */
 #ifndef TPEXEC_SANITIZERS_STRESS_TASKS_H
 #define TPEXEC_SANITIZERS_STRESS_TASKS_H
 
@@ -31,8 +31,8 @@ static void ended(entry e) { __atomic_add_fetch(&credit[e], 1, __ATOMIC_RELAXED)
 
 static void check_ledger(void) {
     for (int e = 0; e < ENTRIES; e++) {
-        long begun_so_far = __atomic_load_n(&debit[e], __ATOMIC_RELAXED), ended_so_far = __atomic_load_n(&credit[e], __ATOMIC_RELAXED);
-        if (begun_so_far != ended_so_far) test_failed(__FILE__, __LINE__, "%s: %ld begun, %ld ended", entry_names[e], begun_so_far, ended_so_far);
+        long in = __atomic_load_n(&debit[e], __ATOMIC_RELAXED), out = __atomic_load_n(&credit[e], __ATOMIC_RELAXED);
+        if (in != out) test_failed(__FILE__, __LINE__, "%s: %ld begun, %ld ended", entry_names[e], in, out);
     }
 }
 

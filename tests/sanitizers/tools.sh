@@ -21,8 +21,8 @@ use_tool() {
     "use_$1"
 }
 
-# sanitizer RUNTIME RUST-NAME C-NAME. Only nightly Rust has them. Its runtime is the only one in the program: clang's own is older than
-# the code that rustc makes, and lacks functions which that calls.
+# sanitizer RUNTIME RUST-NAME C-NAME. Only nightly Rust has them. Its runtime is the only one in the program: clang's own is
+# older than the code that rustc makes, and lacks functions which that calls.
 sanitizer() {
     toolchain=nightly rust_target=$rust_host rust_flags="-Zsanitizer=$2"
     compiler=clang compiler_cxx=clang++ c_flags="-fsanitize=$3 -fno-omit-frame-pointer"
@@ -42,8 +42,8 @@ use_tsan() {
     divisor=40
 }
 
-# With LeakSanitizer, which is part of it, and with UBSan for C and C++. (Checks of vptr and function need a C++ runtime that rustc does
-# not bring.)
+# With LeakSanitizer, which is part of it, and with UBSan for C and C++. (Checks of vptr and function need a C++ runtime that
+# rustc does not bring.)
 use_asan() {
     sanitizer asan address address,undefined
     c_flags+=" -fno-sanitize=vptr,function -fno-sanitize-recover=undefined"
@@ -70,8 +70,8 @@ use_memcheck() {
     valgrind+=(--leak-check=full "--errors-for-leak-kinds=definite,possible")
 }
 
-# Of an atomic operation helgrind and drd see the instruction, and not what it orders; the library built with this flag tells them. What it
-# does else is what it always does, and ThreadSanitizer runs the same programs with the library as it is.
+# Of an atomic operation helgrind and drd see the instruction, and not what it orders; the library built with this flag tells
+# them. What it does else is what it always does, and ThreadSanitizer runs the same programs with the library as it is.
 annotated() {
     valgrind_tool "$1"
     build=annotated
