@@ -23,6 +23,8 @@ for wanted in "$@"; do
         readelf | nm) packages="$packages binutils" ;;
         abidiff | abidw) packages="$packages abigail-tools" ;;
         clang | cmake | git | make | pkg-config | python3 | valgrind) packages="$packages $wanted" ;;
+        llvm-symbolizer) packages="$packages llvm" ;;
+        clang | cmake | make | pkg-config | python3 | valgrind) packages="$packages $wanted" ;;
         javac) packages="$packages default-jdk-headless" ;;
         apr-1.0/*) packages="$packages libaprutil1-dev" ;;
         boost/*) packages="$packages libboost-dev" ;;

@@ -26,8 +26,12 @@ use_tool() {
 sanitizer() {
     toolchain=nightly rust_target=$rust_host rust_flags="-Zsanitizer=$2"
     compiler=clang compiler_cxx=clang++ c_flags="-fsanitize=$3 -fno-omit-frame-pointer"
-    local runtime
-    runtime=$(rustc +nightly --print sysroot)/lib/rustlib/$rust_host/lib/librustc-nightly_rt.$1.a
+    local nightly runtime
+    if ! nightly=$(rustc +nightly --print sysroot 2>/dev/null) || [ ! -d "$nightly/lib/rustlib/src/rust/library" ]; then
+        echo "run.sh: $2 sanitizer: needs nightly Rust: rustup toolchain install nightly --component rust-src" >&2
+        exit 1
+    fi
+    runtime=$nightly/lib/rustlib/$rust_host/lib/librustc-nightly_rt.$1.a
     link_flags="-fno-sanitize=all -rdynamic -Wl,--whole-archive,$runtime,--no-whole-archive -lpthread -lrt -ldl -lm"
     imports=__$1_init
     found='Sanitizer|runtime error'
