@@ -1,0 +1,4 @@
+//! The `threads` target.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tpexec_fuzz::threads::run(data));

@@ -1,0 +1,4 @@
+//! The `turns` target.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tpexec_fuzz::turns::run(data));
