@@ -1,4 +1,7 @@
 //! The `threads` target.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| tpexec_fuzz::threads::run(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    tpexec_fuzz::canary::sing();
+    tpexec_fuzz::threads::run(data);
+});

@@ -1,5 +1,5 @@
-//! What calls of the C ABI answer, and what else is heard of their effects, as data. Reported by the hooks and calls of both targets,
-//! judged by `model`.
+//! What calls of the C ABI answer, and what else is heard of their effects, as data. Reported by the hooks and calls of
+//! both targets, judged by `model`.
 
 use crate::call::{CallbackId, ExecutorId, TaskId};
 use std::fmt;

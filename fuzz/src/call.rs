@@ -1,5 +1,5 @@
-//! The calls of the C ABI as data, with ids in place of pointers. Made by `turns::choose`, understood by `model` (what must
-//! happen) and by `turns::perform` (which makes it happen); `answer` is what comes back.
+//! The calls of the C ABI as data, with ids in place of pointers. Made by `turns::choose`, understood by `model` (what
+//! must happen) and by `turns::perform` (which makes it happen); `answer` is what comes back.
 
 pub type TaskId = usize;
 pub type ExecutorId = usize;

@@ -1,4 +1,5 @@
-//! Pointers that are ids: what hooks are given says what it is, so that one that gets another one's pointer is found out.
+//! Pointers that are ids: what hooks are given says what it is, so that one that gets another one's pointer is found
+//! out.
 
 use crate::report::give_up;
 use std::ffi::c_void;

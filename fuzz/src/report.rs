@@ -1,5 +1,5 @@
-//! How a run ends that went wrong: the program and what has happened so far are printed, then the process aborts, which the fuzzer
-//! takes for a finding. Used by both targets.
+//! How a run ends that went wrong: the program and what has happened so far are printed, then the process aborts, which
+//! the fuzzer takes for a finding. Used by both targets.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,5 +1,5 @@
-//! Runs inputs of a target without the fuzzer, and prints each as a program while it runs: `replay turns FILE…`. With `--random N SEED`
-//! instead of files it runs N inputs that it makes up.
+//! Runs inputs of a target without the fuzzer, and prints each as a program while it runs: `replay turns FILE…`. With
+//! `--random N SEED` instead of files it runs N inputs that it makes up.
 
 use std::env;
 
@@ -28,14 +28,17 @@ fn random(run: fn(&[u8]), n: u64, seed: u64) {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (state >> 33) as u8
     };
+    let kept = env::temp_dir().join(format!("tpexec-fuzz-{seed}"));
+    eprintln!("the input that runs is in {}", kept.display());
     for i in 0..n {
         let mut bytes: Vec<u8> = vec![0, next(), next(), next()];
         let steps = 10 + usize::from(next()) % 80;
         bytes.extend((0..steps * 4).map(|_| next()));
-        std::fs::write(env::temp_dir().join(format!("turns-{seed}")), &bytes).expect("a file");
+        // Kept in case that the run aborts.
+        std::fs::write(&kept, &bytes).expect("a file");
         run(&bytes);
         if i % 1000 == 999 {
-            eprintln!("{i}");
+            eprintln!("{} done", i + 1);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Writes the seeds of the `turns` target, one for each feature, into `fuzz/corpus/turns`: `cargo run --bin seeds`. Who adds an action
-//! adds a seed.
+//! Writes the seeds of the `turns` target, one for each feature, into `fuzz/corpus/turns`: `cargo run --bin seeds`. Who
+//! adds an action adds a seed.
 //!
-//! A step is what it does, who acts (of the threads that are at their turnstile: first the program's own, 0 to 2, then workers), and two
-//! numbers that mean what `turns::choose` says; futures are counted from the latest.
+//! A step is what it does, who acts (of the threads that are at their turnstile: first the program's own, 0 to 2, then
+//! workers), and two numbers that mean what `turns::choose` says; futures are counted from the latest.
 
 use tpexec_fuzz::turns::program::Action::{self, *};
 use tpexec_fuzz::turns::program::{encode, Step};

@@ -1,5 +1,5 @@
-//! What follows from the end of a task, on the thread that ended it: its argument is dropped, queues hear of it, its callbacks run
-//! in order; and what the last reference takes with it.
+//! What follows from the end of a task, on the thread that ended it: its argument is dropped, queues hear of it, its
+//! callbacks run in order; and what the last reference takes with it.
 
 use super::*;
 
@@ -57,8 +57,8 @@ impl Model {
         self.end(thread, task, state, rank);
     }
 
-    /// Everything pending in an executor is about to end, in an order that nobody knows. What has no hook to show it is ended
-    /// here; the others are, when their first hook runs.
+    /// Everything pending in an executor is about to end, in an order that nobody knows. What has no hook to show it is
+    /// ended here; the others are, when their first hook runs.
     pub(super) fn doom(&mut self, thread: usize, executor: ExecutorId, state: State) {
         let rank = self.next_turn();
         let doomed: Vec<TaskId> = self.pending_of(executor).collect();
@@ -83,8 +83,8 @@ impl Model {
         self.end_pending(thread, task, state, Some(rank));
     }
 
-    /// A worker had taken the task when another one's initializer broke the executor: it runs, and was not ended with the others.
-    /// Whether that may be so.
+    /// A worker had taken the task when another one's initializer broke the executor: it runs, and was not ended with
+    /// the others. Whether that may be so.
     pub(super) fn reprieve(&mut self, task: TaskId) -> bool {
         let it = &mut self.tasks[task];
         let may =

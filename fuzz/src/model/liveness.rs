@@ -1,5 +1,6 @@
-//! Whether every wait will end if all tasks return from where they are. Limited waits, waits for the first of several and joins are
-//! not looked at for circles by the library, so a program that made one of them would hang, and would be to blame.
+//! Whether every wait will end if all tasks return from where they are. Limited waits, waits for the first of several
+//! and joins are not looked at for circles by the library, so a program that made one of them would hang, and would be
+//! to blame.
 
 use super::waits::Sight;
 use super::*;

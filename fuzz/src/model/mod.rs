@@ -1,10 +1,12 @@
-//! The specification that the `turns` target holds the library to: what every call answers and which hook runs on which thread,
-//! in which order, while one call is made at a time. It knows nothing of how the library works, nor of pointers.
+//! The specification that the `turns` target holds the library to: what every call answers and which hook runs on which
+//! thread, in which order, while one call is made at a time. It knows nothing of how the library works, nor of
+//! pointers.
 //!
-//! A thread is a stack of frames, one per user function that it is inside of: tasks, one on top of the other when a worker runs one
-//! inline, and done callbacks. The top frame either is at its turnstile, ready to make a call, or is inside of one. A call has
-//! a list of events that are due on its thread before it answers; what no rule orders (which of several free workers takes a
-//! task) is learned from the events. `settled` says when nothing more can happen by itself.
+//! A thread is a stack of frames, one per user function that it is inside of: tasks, one on top of the other when a
+//! worker runs one inline, and done callbacks. The top frame either is at its turnstile, ready to make a call, or is
+//! inside of one. A call has a list of events that are due on its thread before it answers; what no rule orders (which
+//! of several free workers takes a task) is learned from the events. `settled` says when nothing more can happen by
+//! itself.
 //!
 //! * `calls`: what each call does and answers; `submitting`, `futures`, `several`: those of these sections of the header;
 //! * `ends`: what follows from the end of a task;
@@ -86,7 +88,8 @@ pub struct Map {
     pub freed: bool,
 }
 
-/// Hooks that run with the last reference: in this order, on one of two threads, since the executor's reference may go last.
+/// Hooks that run with the last reference: in this order, on one of two threads, since the executor's reference may go
+/// last.
 #[derive(Clone, Debug)]
 pub struct Last {
     pub threads: [usize; 2],
@@ -143,7 +146,8 @@ impl Model {
         self.thread_mut(thread).top_mut().call.as_mut().expect("the thread is in a call")
     }
 
-    /// Whether some executor is ending all that is pending, and a callback holds that up: others of its tasks may have ended or not.
+    /// Whether some executor is ending all that is pending, and a callback holds that up: others of its tasks may have
+    /// ended or not.
     pub fn is_draining(&self) -> bool {
         let drains =
             |frame: &Frame| matches!(frame.call, Some(InCall { call: Some(Call::Shutdown { cancel: true, .. }), .. }));

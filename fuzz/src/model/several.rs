@@ -67,8 +67,8 @@ impl Model {
         Expect::This(Status::OK, Value::Nothing)
     }
 
-    /// The entries that a taker may be given next: the first, or while several takers are at it one of the first few; among those of
-    /// one rank any.
+    /// The entries that a taker may be given next: the first, or while several takers are at it one of the first few;
+    /// among those of one rank any.
     pub(super) fn next_entries(&self, queue: QueueId) -> Vec<Entry> {
         let takers = self.threads.values().filter(|thread| match thread.wait() {
             Some(wait) => wait.what == What::Queue(queue),

@@ -1,4 +1,5 @@
-//! Blocking calls: when what they wait for has happened, what they may answer, and which tasks a waiting worker runs itself.
+//! Blocking calls: when what they wait for has happened, what they may answer, and which tasks a waiting worker runs
+//! itself.
 
 use super::*;
 
@@ -40,7 +41,8 @@ impl Model {
         }
     }
 
-    /// Every task of the executor has ended, with all that follows; who has waited for that finds the finalizers done, too.
+    /// Every task of the executor has ended, with all that follows; who has waited for that finds the finalizers done,
+    /// too.
     fn is_over(&self, executor: ExecutorId, sight: Sight) -> bool {
         let mut tasks = self.tasks.iter().filter(|task| task.executor == executor);
         let has_finalizer = self.executor(executor).config.finalizer;

@@ -108,7 +108,8 @@ impl Accounts {
         (callback < MAX).then_some(callback)
     }
 
-    /// Whether a submission may be answered so, and what it means for these tasks. `closed`: before it, a shutdown had returned.
+    /// Whether a submission may be answered so, and what it means for these tasks. `closed`: before it, a shutdown had
+    /// returned.
     pub fn submitted(&self, executor: usize, tasks: std::ops::Range<usize>, status: Status, closed: bool) {
         let it = &self.executors[executor];
         let may = match status {

@@ -1,5 +1,6 @@
-//! A program of the `threads` target. Each three bytes are a step: an action and two operands. The first step makes the executors; the
-//! others are dealt to the threads and to the scripts that tasks and callbacks run. Every row of bytes is a program.
+//! A program of the `threads` target. Each three bytes are a step: an action and two operands. The first step makes the
+//! executors; the others are dealt to the threads and to the scripts that tasks and callbacks run. Every row of bytes
+//! is a program.
 
 /// Threads of the program's own.
 pub const THREADS: usize = 3;
@@ -52,7 +53,8 @@ actions!(
 
 #[derive(Clone, Debug)]
 pub struct Program {
-    /// Workers of each executor, and whether its workers retire, its second initializer fails, and failures are heard of.
+    /// Workers of each executor, and whether its workers retire, its second initializer fails, and failures are heard
+    /// of.
     pub executors: [(usize, bool, bool, bool); 2],
     pub threads: Vec<Vec<Step>>,
     pub scripts: Vec<Vec<Step>>,

@@ -5,6 +5,7 @@ use super::hooks;
 use super::program::{decode, Program, Step, SCRIPTS};
 use super::steps;
 use crate::answer::Status;
+use crate::canary;
 use crate::pointers::{pointer, Kind};
 use crate::report::{begin, give_up, note};
 use std::sync::atomic::Ordering::SeqCst;
@@ -16,7 +17,7 @@ use tpexec::ffi::future::*;
 use tpexec::ffi::status::tp_status;
 
 /// No run takes so long, on however busy a machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A handle of the library's, which any thread may use.
 pub struct Shared<T>(pub *mut T);
@@ -156,6 +157,9 @@ pub fn run(bytes: &[u8]) {
         give_up("it hangs");
     }
     let _ = all.join();
+    if canary::is("model") {
+        count(&world.accounts.executors[0].user_data_dropped);
+    }
     world.accounts.settle();
     *WORLD.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
@@ -175,7 +179,8 @@ fn run_threads(world: &Arc<World>) {
 /// Asks every future for its outcome, and gives everything back.
 fn finish(world: &Arc<World>) {
     for (id, executor) in world.executors.iter().enumerate() {
-        // Its tasks may still submit, until it has been shut down and they are over; then all that there will be is there.
+        // Its tasks may still submit, until it has been shut down and they are over; then all that there will be is
+        // there.
         set(&world.accounts.executors[id].shut);
         // SAFETY: the handle is live.
         let status = of(unsafe { tp_executor_shutdown(executor.0, TP_SHUTDOWN_WAIT) });

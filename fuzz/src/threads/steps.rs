@@ -1,5 +1,5 @@
-//! The steps of a program of the `threads` target. Tasks wait without limit only for tasks that they have submitted to their own
-//! executor, and callbacks not at all, so that no program hangs by its own fault.
+//! The steps of a program of the `threads` target. Tasks wait without limit only for tasks that they have submitted to
+//! their own executor, and callbacks not at all, so that no program hangs by its own fault.
 
 use super::accounts::*;
 use super::hooks;
@@ -24,7 +24,8 @@ const MAX_DEPTH: u32 = 2;
 
 pub fn perform(world: &World, place: Place, step: Step) {
     let maker = Maker { world, place, a: step.a, b: step.b };
-    // SAFETY: handles are live (slots hold references, executors are freed when all threads have ended), and hooks fit their pointers.
+    // SAFETY: handles are live (slots hold references, executors are freed when all threads have ended), and hooks fit
+    // their pointers.
     unsafe { maker.make(step.action) }
 }
 

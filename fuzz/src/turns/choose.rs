@@ -1,5 +1,6 @@
-//! From a step to a call that a correct program could make now: which thread, which handles. What the header forbids (a handle that
-//! was given back, a wait that a program could not get out of) is never chosen; what it only answers with a failure is.
+//! From a step to a call that a correct program could make now: which thread, which handles. What the header forbids (a
+//! handle that was given back, a wait that a program could not get out of) is never chosen; what it only answers with a
+//! failure is.
 
 use super::program::{Action, Step};
 use crate::call::*;
@@ -177,7 +178,8 @@ impl Chooser<'_> {
         (self.model.executor(executor).handle && !in_use && !own_call).then_some(executor)
     }
 
-    /// One that may be freed: what its tasks are told meanwhile is certain, because there is none or it has been shut down before.
+    /// One that may be freed: what its tasks are told meanwhile is certain, because there is none or it has been shut
+    /// down before.
     fn quiet_executor(&self) -> Option<ExecutorId> {
         let executor = self.idle_executor()?;
         let mut workers = self.model.workers_of(executor);

@@ -1,4 +1,5 @@
-//! The functions that a run hands to the library. Each reports that it runs; tasks and callbacks then do what they are told.
+//! The functions that a run hands to the library. Each reports that it runs; tasks and callbacks then do what they are
+//! told.
 //!
 //! Their pointers are ids (`pointers`). Only payloads are memory: the library's.
 
@@ -36,7 +37,8 @@ fn report(event: Event) {
     STAGE.report(event);
 }
 
-/// The payload's bytes, from its task's id: what is written when it is made, and must be there when the task runs and at its end.
+/// The payload's bytes, from its task's id: what is written when it is made, and must be there when the task runs and
+/// at its end.
 fn pattern(task: TaskId) -> u8 {
     (task as u8).wrapping_mul(37) | 1
 }

@@ -1,6 +1,6 @@
-//! A program of the `turns` target: a row of steps of four bytes each. A step says who acts, what the actor calls, and with which of
-//! the things there are; numbers that are too large are taken modulo, so every row of bytes is a program, and a part that is
-//! cut out or copied keeps its meaning.
+//! A program of the `turns` target: a row of steps of four bytes each. A step says who acts, what the actor calls, and
+//! with which of the things there are; numbers that are too large are taken modulo, so every row of bytes is a program,
+//! and a part that is cut out or copied keeps its meaning.
 
 /// More steps than this find nothing that fewer do not.
 const MAX_STEPS: usize = 96;
@@ -17,7 +17,8 @@ pub struct Step {
 
 macro_rules! actions {
     ($($name:ident),* $(,)?) => {
-        /// What a step does; its number is the step's first byte. New ones go to the end, so that the corpus keeps its meaning.
+        /// What a step does; its number is the step's first byte. New ones go to the end, so that the corpus keeps its
+        /// meaning.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Action { $($name),* }
         pub const ACTIONS: &[Action] = &[$(Action::$name),*];

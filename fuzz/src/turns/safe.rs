@@ -8,7 +8,8 @@ use crate::model::{Inside, State};
 const MAX_NESTING: usize = 6;
 
 impl Chooser<'_> {
-    /// A call that cannot hang the run: a wait that would never end only looks, and an executor's end is then not waited for.
+    /// A call that cannot hang the run: a wait that would never end only looks, and an executor's end is then not
+    /// waited for.
     pub fn made_safe(&self, mut call: Call) -> Option<Call> {
         if self.model.is_draining() && !self.is_allowed_in_drain(&call) {
             return None;

@@ -1,5 +1,5 @@
-//! Where the threads of a run meet: each reports what happens on it, and whoever is at its turnstile waits there for its turn. So one
-//! thread acts at a time, unless the library itself lets several.
+//! Where the threads of a run meet: each reports what happens on it, and whoever is at its turnstile waits there for
+//! its turn. So one thread acts at a time, unless the library itself lets several.
 
 use crate::answer::Event;
 use crate::call::{Call, ExecutorId, TaskId};
