@@ -149,6 +149,17 @@ impl Here {
         (value, record.map(|record| Reported { record, code: frame.code.get() }))
     }
 
+    /// For models: this thread is inside of that task.
+    #[cfg(all(test, any(loom, shuttle)))]
+    pub(crate) fn inside<R>(&self, node: *const Node, call: impl FnOnce() -> R) -> R {
+        let outer = self.frame.get();
+        let frame = Frame { what: node, outer, failure: Cell::new(std::ptr::null_mut()), code: Cell::new(0) };
+        self.frame.set(&frame);
+        let answer = call();
+        self.frame.set(outer);
+        answer
+    }
+
     /// Calls a hook.
     fn run_hook<R>(&self, call: impl FnOnce() -> R) -> R {
         let (outer, on_worker) = (self.frame.get(), self.is_worker());

@@ -6,6 +6,7 @@ use super::futex::Woken;
 use crate::alloc::try_box;
 use crate::status::Result;
 use crate::sync::{global, AtomicU64, Mutex, Ordering::*};
+use std::cell::Cell;
 use std::ffi::{c_void, CStr};
 use std::sync::Arc;
 
@@ -66,11 +67,11 @@ struct Sleeper {
     address: *const u32,
     deadline: Option<Deadline>,
     /// What the sleep has ended with, when it has.
-    ended: Mutex<Option<Woken>>,
+    ended: Cell<Option<Woken>>,
     bell: Condvar,
 }
 
-// SAFETY: the address is a key, and nobody follows it.
+// SAFETY: the address is a key, and nobody follows it; `ended` is touched under the lock of SLEEPERS.
 unsafe impl Send for Sleeper {}
 // SAFETY: as above.
 unsafe impl Sync for Sleeper {}
@@ -100,23 +101,19 @@ pub(crate) fn strike() {
 
 /// The contract of futex.h: sleeps, unless the word has changed by now.
 pub(super) fn wait(address: *const u32, _: u32, deadline: Option<Deadline>, unchanged: impl Fn() -> bool) -> Woken {
-    let me = {
-        let mut sleepers = SLEEPERS.lock();
-        if !unchanged() {
-            return Woken::Perhaps;
-        }
-        if deadline.is_some_and(Deadline::passed) {
-            return Woken::TimedOut;
-        }
-        let me = Arc::from(Sleeper { address, deadline, ended: Mutex::new(None), bell: Condvar::new() });
-        sleepers.extend([me.clone()]);
-        me
-    };
-    let mut ended = me.ended.lock();
+    let mut sleepers = SLEEPERS.lock();
+    if !unchanged() {
+        return Woken::Perhaps;
+    }
+    if deadline.is_some_and(Deadline::passed) {
+        return Woken::TimedOut;
+    }
+    let me = Arc::from(Sleeper { address, deadline, ended: Cell::new(None), bell: Condvar::new() });
+    sleepers.extend([me.clone()]);
     loop {
-        match *ended {
-            Some(woken) => return woken,
-            None => ended = me.bell.wait(ended).expect("nobody panics here"),
+        sleepers = me.bell.wait(sleepers).expect("nobody panics here");
+        if let Some(woken) = me.ended.get() {
+            return woken;
         }
     }
 }
@@ -133,7 +130,7 @@ fn end(sleepers: &mut Vec<Arc<Sleeper>>, n: usize, woken: Woken, whom: impl Fn(&
         let ends = left > 0 && whom(sleeper);
         if ends {
             left -= 1;
-            *sleeper.ended.lock() = Some(woken);
+            sleeper.ended.set(Some(woken));
             sleeper.bell.notify_one();
         }
         !ends

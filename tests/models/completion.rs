@@ -1,37 +1,15 @@
 //! Completion against everything else: observers, waiters, cancel, the last release (`src/task/node.rs`).
 
-use super::{pointer, NOTHING};
-use crate::queue::release;
+use super::nodes::{finish, finish_claimed, follow, node};
+use super::pointer;
 use crate::task::listen::Added;
-use crate::task::node::{Ended, Failed, Held, Node, Reference};
+use crate::task::node::{Failed, Held, Node, Reference};
 use crate::task::observer::{Class, Kind, Observer};
 use crate::task::outcome::Outcome;
-use crate::task::pool;
-use crate::task::state::{CANCELLED, REF};
+use crate::task::state::CANCELLED;
 use loom::sync::atomic::{AtomicUsize, Ordering::*};
 use loom::sync::Arc;
 use loom::thread;
-use std::ptr::NonNull;
-
-/// A node with `references` references.
-fn node(references: u64) -> NonNull<Node> {
-    pool::alloc(Node::new(0, NOTHING, None, pointer(1), references * REF)).unwrap()
-}
-
-/// What each thread of a model gets: it vouches for a reference of its own.
-#[derive(Clone, Copy)]
-struct Shared(NonNull<Node>);
-unsafe impl Send for Shared {}
-
-impl Shared {
-    fn get(&self) -> &Node {
-        unsafe { self.0.as_ref() }
-    }
-
-    fn release(self) {
-        unsafe { release(self.0) }
-    }
-}
 
 /// An observer that counts its notifications and reads the result.
 #[repr(C)]
@@ -57,33 +35,11 @@ unsafe fn notified(observer: *mut Observer, node: &Node) {
     unsafe { (*observer.cast::<Counting>()).count.fetch_add(1, AcqRel) };
 }
 
-fn finish(node: Shared) {
-    assert!(node.get().claim());
-    finish_claimed(node);
-}
-
-/// As `worker::run_claimed` does it.
-fn finish_claimed(node: Shared) {
-    let ended = unsafe { node.get().succeed(pointer(42), Reference::GiveUp) };
-    follow(node, ended);
-}
-
-fn follow(node: Shared, ended: Ended) {
-    match ended.reference {
-        Held::NoMore => {}
-        Held::Last => unsafe { crate::task::handle::destroy(node.0) },
-        Held::Still => {
-            crate::completion::deliver(node.get(), ended.observers, || ());
-            node.release();
-        }
-    }
-}
-
 /// K1, A6: an observer added while the task completes is notified once: by the runner, or by its adder.
 #[test]
 fn k01_an_observer_added_at_completion_is_notified_exactly_once() {
     loom::model(|| {
-        let shared = Shared(node(2));
+        let shared = node(2);
         let (record, count) = Counting::new(Kind::Callback);
         let runner = thread::spawn(move || finish(shared));
         if unsafe { shared.get().add_observer(record.cast()) } == Added::AlreadyDone {
@@ -100,7 +56,7 @@ fn k01_an_observer_added_at_completion_is_notified_exactly_once() {
 #[test]
 fn k01_two_adders_at_completion_are_each_notified_exactly_once() {
     super::bounded(2, || {
-        let shared = Shared(node(3));
+        let shared = node(3);
         let add = move || {
             let (record, count) = Counting::new(Kind::Waiter);
             if unsafe { shared.get().add_observer(record.cast()) } == Added::AlreadyDone {
@@ -125,7 +81,7 @@ fn k01_two_adders_at_completion_are_each_notified_exactly_once() {
 #[test]
 fn w04_a_registration_is_taken_back_or_notified_never_both() {
     loom::model(|| {
-        let shared = Shared(node(2));
+        let shared = node(2);
         let (record, count) = Counting::new(Kind::Waiter);
         assert_eq!(unsafe { shared.get().add_observer(record.cast()) }, Added::Registered);
         let runner = thread::spawn(move || finish(shared));
@@ -141,7 +97,7 @@ fn w04_a_registration_is_taken_back_or_notified_never_both() {
 #[test]
 fn r05_a_waiter_never_sleeps_through_completion() {
     loom::model(|| {
-        let shared = Shared(node(2));
+        let shared = node(2);
         let runner = thread::spawn(move || finish(shared));
         assert!(shared.get().sleep_until_done(None));
         assert_eq!(shared.get().outcome(), Some(Outcome::Value(pointer(42))));
@@ -154,7 +110,7 @@ fn r05_a_waiter_never_sleeps_through_completion() {
 #[test]
 fn r05_two_waiters_wake_beside_an_observer() {
     super::bounded(2, || {
-        let shared = Shared(node(3));
+        let shared = node(3);
         let runner = thread::spawn(move || finish(shared));
         let waiter = thread::spawn(move || {
             assert!(shared.get().sleep_until_done(None));
@@ -175,7 +131,7 @@ fn r05_two_waiters_wake_beside_an_observer() {
 #[test]
 fn c03_cancel_and_start_exclude_each_other() {
     loom::model(|| {
-        let shared = Shared(node(3));
+        let shared = node(3);
         let canceller = thread::spawn(move || {
             let won = shared.get().end_pending(CANCELLED).is_some();
             shared.release();
@@ -198,7 +154,7 @@ fn c03_cancel_and_start_exclude_each_other() {
 #[test]
 fn c06_cancel_is_heard_by_waiters_and_observers() {
     loom::model(|| {
-        let shared = Shared(node(2));
+        let shared = node(2);
         let (record, count) = Counting::new(Kind::Waiter);
         let canceller = thread::spawn(move || {
             let ended = shared.get().end_pending(CANCELLED).expect("nobody else ends it");
@@ -221,7 +177,7 @@ fn c06_cancel_is_heard_by_waiters_and_observers() {
 #[test]
 fn o01_the_last_reference_is_given_up_exactly_once() {
     loom::model(|| {
-        let shared = Shared(node(2));
+        let shared = node(2);
         let runner = thread::spawn(move || finish(shared));
         if let Some(outcome) = shared.get().outcome() {
             assert_eq!(outcome, Outcome::Value(pointer(42)));
@@ -235,7 +191,7 @@ fn o01_the_last_reference_is_given_up_exactly_once() {
 #[test]
 fn o01_the_last_reference_of_three_is_given_up_exactly_once() {
     super::bounded(3, || {
-        let shared = Shared(node(3));
+        let shared = node(3);
         let (record, count) = Counting::new(Kind::Callback);
         assert_eq!(unsafe { shared.get().add_observer(record.cast()) }, Added::Registered);
         let runner = thread::spawn(move || finish(shared));
@@ -253,7 +209,7 @@ fn o01_the_last_reference_of_three_is_given_up_exactly_once() {
 #[test]
 fn n01_a_task_run_by_its_waiter_outlives_neither_the_waiter_nor_its_entry() {
     loom::model(|| {
-        let shared = Shared(node(2));
+        let shared = node(2);
         let taker = thread::spawn(move || {
             if shared.get().claim() {
                 finish_claimed(shared);
@@ -275,7 +231,7 @@ fn n01_a_task_run_by_its_waiter_outlives_neither_the_waiter_nor_its_entry() {
 #[test]
 fn r09_a_result_is_taken_once() {
     loom::model(|| {
-        let shared = Shared(node(3));
+        let shared = node(3);
         finish(shared);
         let other = thread::spawn(move || {
             let won = shared.get().mark_taken();
@@ -293,7 +249,7 @@ fn r09_a_result_is_taken_once() {
 #[test]
 fn o02_a_failure_kept_in_place_loses_no_observer() {
     loom::model(|| {
-        let shared = Shared(node(2));
+        let shared = node(2);
         let (record, count) = Counting::new(Kind::Waiter);
         let runner = thread::spawn(move || {
             assert!(shared.get().claim());

@@ -10,10 +10,14 @@
 //! loom stops at that many preemptions per execution; the others are exhaustive.
 
 mod completion;
+mod completion_queue;
+mod deadlock;
 mod executor;
 mod fifo;
 mod launch;
+mod nodes;
 mod ring;
+mod waiting;
 mod wake;
 
 use crate::sync::weak::{rendered, Rendering};

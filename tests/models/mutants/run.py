@@ -54,6 +54,13 @@ def copy_sources(tree):
         else:
             shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    # Under the same name and version cargo would take the copy for the original where both are built in one directory.
+    package = tomllib.loads((tree / "Cargo.toml").read_text())["package"]
+    for part in ["Cargo.toml", "Cargo.lock"]:
+        entry = f'name = "{package["name"]}"\nversion = "{package["version"]}"'
+        text = (tree / part).read_text()
+        once(entry, part, text)
+        (tree / part).write_text(text.replace(entry, entry[:-1] + '-mutant"'))
 
 
 def once(text, where, place):
