@@ -184,7 +184,7 @@ impl Here {
             return;
         }
         // The innermost frame is that of a function inside of this one, which was to return first: its task would run for ever.
-        thread::abort_saying(c"libtpexec: longjmp() has left a task or another function that was given to the library");
+        thread::abort_saying(c"libtpexec: longjmp() has left a function of the program's");
     }
 
     /// The nodes of the tasks that this thread is inside of, innermost first.
@@ -217,9 +217,9 @@ struct AbortIfUnwound;
 
 impl Drop for AbortIfUnwound {
     fn drop(&mut self) {
+        // Which of them it was destructors are not told.
         thread::abort_saying(
-            c"libtpexec: an exception, pthread_exit() or thread cancellation has left a task or another function that was given to \
-              the library",
+            c"libtpexec: an exception, pthread_exit() or thread cancellation has left a function of the program's",
         );
     }
 }

@@ -25,8 +25,15 @@ pub struct tp_error {
 /// A task's function; what it returns is the result of its future. It has the shape of a pthread start routine.
 ///
 /// It runs on a worker of its executor, or on a worker of that executor that waits for it, and may call any function of
-/// the library. It must come back by returning: no C++ exception, longjmp() or pthread_exit() may leave it. The same
-/// holds for all other functions that a program hands to the library.
+/// the library. It must come back by returning. So must all other functions that a program hands to the library; one
+/// that leaves in another way ends the process, and never hangs it:
+///
+/// - a C++ exception: SIGABRT, by std::terminate() where nothing would catch it, else by the library with a message;
+/// - pthread_exit(): SIGABRT with a message. So does cancelling the thread; but pthread_cancel() of a worker waits for
+///   ever, because workers run with cancellation disabled, unless a task enables it;
+/// - longjmp() out of it is undefined, as C has it. Out of a function that runs inside of another one, into that, it is
+///   SIGABRT with a message when the outer one returns. A longjmp() that stays inside is fine;
+/// - more stack than the worker has: SIGSEGV, from the guard page below the stack. See stack_size in tp_executor_config.
 pub type tp_task_fn = Option<unsafe extern "C-unwind" fn(arg: *mut c_void) -> *mut c_void>;
 
 /// Frees or otherwise disposes of a pointer that was given to the library. It runs exactly once per pointer accepted,

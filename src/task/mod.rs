@@ -29,8 +29,8 @@ pub use state::State;
 
 use std::ffi::{c_char, c_void};
 
-/// What a task runs; the shape of a pthread start routine. It must return: an exception, a `longjmp` or `pthread_exit`
-/// out of it would leave the worker's frames behind.
+/// What a task runs; the shape of a pthread start routine. It must return. The ABI of this and the other functions lets unwinding
+/// reach us, so that `current` can end the process; with `extern "C"` it would be undefined.
 pub type TaskFn = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
 pub type DropFn = unsafe extern "C-unwind" fn(*mut c_void);
 pub type DoneFn = unsafe extern "C-unwind" fn(*mut Node, *mut c_void);
