@@ -50,6 +50,7 @@ pub(crate) struct Worker {
 
 /// A worker thread's start routine.
 pub(crate) extern "C" fn main(birth: *mut c_void) -> *mut c_void {
+    thread::disable_cancellation();
     // SAFETY: the starter boxed it for us.
     let Birth { executor, index, name, predecessor } = *unsafe { Box::from_raw(birth.cast::<Birth>()) };
     thread::set_name(std::ffi::CStr::from_bytes_until_nul(&executor.settings().os_name(index)).unwrap_or_default());

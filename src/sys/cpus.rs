@@ -2,6 +2,7 @@
 //!
 //! Fixed buffers and libc calls only: `std::thread::available_parallelism` answers the same question, but allocates.
 
+use super::thread::uncancelled;
 use crate::sync::{native::AtomicUsize, MODEL};
 use std::ffi::{c_char, CStr};
 use std::sync::atomic::Ordering::Relaxed;
@@ -137,15 +138,16 @@ impl Path {
 /// The beginning of a file, as much as the buffer takes.
 fn read<'a>(path: &CStr, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     // SAFETY: a C string, a buffer with its length, a descriptor that this function opens and closes.
-    unsafe {
+    let n = uncancelled(|| unsafe {
         let fd = libc::open(path.as_ptr().cast::<c_char>(), libc::O_RDONLY | libc::O_CLOEXEC);
         if fd < 0 {
-            return None;
+            return -1;
         }
         let n = libc::read(fd, buffer.as_mut_ptr().cast(), buffer.len());
         libc::close(fd);
-        buffer.get(..usize::try_from(n).ok()?)
-    }
+        n
+    });
+    buffer.get(..usize::try_from(n).ok()?)
 }
 
 #[cfg(all(test, not(loom)))]

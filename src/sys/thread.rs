@@ -51,7 +51,7 @@ impl Thread {
     /// Not joined or detached before, and not the calling thread.
     pub(crate) unsafe fn join(self) {
         // SAFETY: this function's contract.
-        unsafe { libc::pthread_join(self.0, std::ptr::null_mut()) };
+        uncancelled(|| unsafe { libc::pthread_join(self.0, std::ptr::null_mut()) });
     }
 
     /// Lets the thread's resources go by themselves when it ends.
@@ -62,6 +62,32 @@ impl Thread {
         // SAFETY: this function's contract.
         unsafe { libc::pthread_detach(self.0) };
     }
+}
+
+extern "C" {
+    // The `libc` crate has it for some systems only.
+    fn pthread_setcancelstate(state: c_int, former: *mut c_int) -> c_int;
+}
+
+/// PTHREAD_CANCEL_DISABLE of glibc and musl.
+const CANCEL_DISABLE: c_int = 1;
+
+/// From here on pthread_cancel() of the calling thread waits, unless somebody enables it again. The state before.
+pub(crate) fn disable_cancellation() -> c_int {
+    let mut former = 0;
+    // SAFETY: a known state, and room for the former one.
+    unsafe { pthread_setcancelstate(CANCEL_DISABLE, &mut former) };
+    former
+}
+
+/// Makes calls that POSIX has as cancellation points, and are none here: cancelling the caller inside of them would unwind our
+/// frames, with locks held.
+pub(crate) fn uncancelled<R>(call: impl FnOnce() -> R) -> R {
+    let former = disable_cancellation();
+    let answer = call();
+    // SAFETY: a state that was in force before.
+    unsafe { pthread_setcancelstate(former, &mut 0) };
+    answer
 }
 
 /// Names the calling thread for the operating system. Linux takes 15 bytes.
