@@ -6,6 +6,9 @@
 //!
 //! A fork inside a user function leaves the child with a thread that is no worker: the fork handler clears this page, and
 //! when the function returns to a worker's code the child ends (E2).
+//!
+//! User functions come back by returning. Where one does not, the process ends here, since its books are wrong from then on: a
+//! stack that is unwound meets a guard, and a `longjmp` is noticed by the frame that it leaves behind.
 
 use crate::executor::Executor;
 use crate::status::{Error, Result, Status, NO_MEMORY};

@@ -112,45 +112,44 @@ static struct timespec from_now(int64_t slice) {
     return until;
 }
 
+/* Has the C library's own `wait` (an expression that gives an error number) go on until `end`, slice by slice. */
+#define IN_SLICES(until, error, end, wait)                                \
+    do {                                                                  \
+        int64_t slice;                                                    \
+        (error) = ETIMEDOUT;                                              \
+        while ((error) == ETIMEDOUT && next_slice((until), &slice)) {     \
+            struct timespec end = from_now(slice);                        \
+            (error) = (wait);                                             \
+        }                                                                 \
+    } while (0)
+
 int pthread_cond_timedwait(pthread_cond_t *restrict cond, pthread_mutex_t *restrict mutex,
                            const struct timespec *restrict until) {
     static int (*real)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+    int error;
     if (real == NULL) NEXT("pthread_cond_timedwait", real);
     NOTE(true);
-    int64_t slice;
-    int     error = ETIMEDOUT;
-    while (error == ETIMEDOUT && next_slice(until, &slice)) {
-        struct timespec end = from_now(slice);
-        error = real(cond, mutex, &end);
-    }
+    IN_SLICES(until, error, end, real(cond, mutex, &end));
     return error;
 }
 
 int pthread_mutex_timedlock(pthread_mutex_t *restrict mutex, const struct timespec *restrict until) {
     static int (*real)(pthread_mutex_t *, const struct timespec *);
+    int error;
     if (real == NULL) NEXT("pthread_mutex_timedlock", real);
     NOTE(true);
-    int64_t slice;
-    int     error = ETIMEDOUT;
-    while (error == ETIMEDOUT && next_slice(until, &slice)) {
-        struct timespec end = from_now(slice);
-        error = real(mutex, &end);
-    }
+    IN_SLICES(until, error, end, real(mutex, &end));
     return error;
 }
 
 int sem_timedwait(sem_t *restrict semaphore, const struct timespec *restrict until) {
     static int (*real)(sem_t *, const struct timespec *);
+    int error;
     if (real == NULL) NEXT("sem_timedwait", real);
     NOTE(true);
-    int64_t slice;
-    while (next_slice(until, &slice)) {
-        struct timespec end = from_now(slice);
-        if (real(semaphore, &end) == 0) return 0;
-        if (errno != ETIMEDOUT) return -1;
-    }
-    errno = ETIMEDOUT;
-    return -1;
+    IN_SLICES(until, error, end, real(semaphore, &end) == 0 ? 0 : errno);
+    errno = error;
+    return error == 0 ? 0 : -1;
 }
 
 /* The system call under all of them, which Rust's standard library and libtpexec make themselves. */
@@ -165,12 +164,10 @@ long syscall(long number, ...) {
     bool realtime = (arg[1] & FUTEX_CLOCK_REALTIME) != 0;
     NOTE(realtime);
     if (!realtime) return system_call(number, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
-    int64_t slice;
-    while (next_slice((const struct timespec *)arg[3], &slice)) {
-        struct timespec end = from_now(slice);
-        long            answer = system_call(number, arg[0], arg[1], arg[2], (long)&end, arg[4], arg[5]);
-        if (answer == 0 || errno != ETIMEDOUT) return answer;
-    }
-    errno = ETIMEDOUT;
-    return -1;
+    int  error;
+    long answer = -1;
+    IN_SLICES((const struct timespec *)arg[3], error, end,
+              (answer = system_call(number, arg[0], arg[1], arg[2], (long)&end, arg[4], arg[5])) == 0 ? 0 : errno);
+    errno = error;
+    return answer;
 }
