@@ -24,6 +24,7 @@ for wanted in "$@"; do
         abidiff | abidw) packages="$packages abigail-tools" ;;
         clang | cmake | git | make | pkg-config | python3 | valgrind) packages="$packages $wanted" ;;
         llvm-symbolizer) packages="$packages llvm" ;;
+        readelf | nm | addr2line) packages="$packages binutils" ;;
         clang | cmake | make | pkg-config | python3 | valgrind) packages="$packages $wanted" ;;
         javac) packages="$packages default-jdk-headless" ;;
         apr-1.0/*) packages="$packages libaprutil1-dev" ;;
