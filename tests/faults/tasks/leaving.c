@@ -96,6 +96,17 @@ CHILD(cancelled_workers) {
 
 TEST(r07_pthread_cancel_of_a_worker_is_never_acted_upon) { CHECK_CHILD("cancelled_workers", WENT_ON); }
 
+/* A worker whose thread takes its time to end, so that who joins it has to wait. */
+static pthread_key_t slow_to_end;
+static void          take_time(void *unused) {
+    (void)unused;
+    sleep_ms(50);
+}
+static void *be_slow_to_end(void *arg) {
+    pthread_setspecific(slow_to_end, arg);
+    return arg;
+}
+
 /* A thread of the program's that has been cancelled makes every call that blocks, or opens a file; it ends where the program
  * says. */
 static atomic_int calls_survived;
@@ -104,7 +115,7 @@ static void *call_with_a_cancellation_pending(void *arg) {
     pthread_cancel(pthread_self());
     others[0] = tp_executor_new(NULL); /* counts the processors, for which it reads files */
     for (int i = 1; i < 3; i++) others[i] = new_executor(2);
-    for (int i = 0; i < 3; i++) result_of(submit(others[i], return_arg, NULL));
+    for (int i = 0; i < 3; i++) result_of(submit(others[i], be_slow_to_end, executor));
     CHECK_STATUS(tp_executor_shutdown(others[0], TP_SHUTDOWN_WAIT), TP_OK);
     CHECK_STATUS(tp_executor_shutdown(others[1], 0), TP_OK);
     CHECK_STATUS(tp_executor_join(others[1], TP_FOREVER), TP_OK);
@@ -128,6 +139,7 @@ static void *call_with_a_cancellation_pending(void *arg) {
 }
 
 CHILD(cancelled_callers) {
+    REQUIRE(pthread_key_create(&slow_to_end, take_time) == 0);
     tp_executor *executor = new_executor(1);
     CHECK_PTR(join_thread(start_thread(call_with_a_cancellation_pending, executor)), PTHREAD_CANCELED);
     CHECK_EQ(atomic_load(&calls_survived), 1);
