@@ -39,8 +39,11 @@ static void use_without_blocks(void) {
     long mappings = atomic_load(&library_mappings);
     take_every_block(executor, &h);
     CHECK_EQ(atomic_load(&library_mappings), mappings);
-    for (const form *how = forms; how < forms + FORMS; how++)
+    for (const form *how = forms; how < forms + FORMS; how++) {
+        long blocks = atomic_load(&library_blocks);
         CHECK_STATUS(offer(how, executor, &t), needs_a_block(how) ? TP_ERR_NO_MEMORY : TP_OK);
+        if (needs_a_block(how)) CHECK_EQ(atomic_load(&library_blocks), blocks);
+    }
     CHECK_FAILS(tp_future_add_done_callback(busy.future, count_done, &called), TP_ERR_NO_MEMORY);
     CHECK(tp_future_cancel(h.futures[0]));
     give_blocks_back(&h);
@@ -61,6 +64,32 @@ static void *use_on_a_thread(void *arg) {
 TEST(no_memory_once_every_block_is_in_use) {
     for (int i = 0; i < 3; i++) use_without_blocks();
     for (int i = 0; i < 3; i++) join_thread(start_thread(use_on_a_thread, NULL));
+}
+
+/* ---- a block, but no place in the queue --------------------------------------------------------------------------------- */
+
+/* Forms that ask malloc for nothing but the queue's next segment. */
+static tp_status (*const light[])(tp_executor *, tally *, tp_future **) = {form_submit, form_many, form_launch};
+
+/* Were the blocks of refused tasks lost, so many would need more than there are. */
+TEST(tasks_that_find_no_place_in_the_queue_give_their_blocks_back) {
+    enum { LIGHT = sizeof light / sizeof light[0] };
+    for (int i = 0; i < LIGHT; i++) {
+        form         how = {"one of them", light[i]};
+        tally        t = TALLY_INIT;
+        tp_executor *executor = new_executor(1);
+        blocker      busy;
+        block(executor, &busy);
+        fail_all(HEAP);
+        while (offer(&how, executor, &t) == TP_OK) {}
+        long mappings = atomic_load(&library_mappings);
+        for (long n = repeat(200000); n > 0; n--) CHECK_STATUS(offer(&how, executor, &t), TP_ERR_NO_MEMORY);
+        CHECK_EQ(atomic_load(&library_mappings), mappings);
+        fail_nothing();
+        unblock(&busy);
+        tp_executor_free(executor);
+        CHECK_TALLY(&t);
+    }
 }
 
 /* ---- what a thread holds when it ends ---------------------------------------------------------------------------------- */

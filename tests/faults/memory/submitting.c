@@ -36,6 +36,7 @@ static const form *form_to_try;
 static void submit_one_by_one(void) {
     enum { N = 1500 };
     tally        t = TALLY_INIT;
+    long         blocks = atomic_load(&library_blocks);
     tp_executor *executor = new_executor(1);
     blocker      busy;
     block(executor, &busy);
@@ -48,6 +49,7 @@ static void submit_one_by_one(void) {
     unblock(&busy);
     tp_executor_free(executor);
     CHECK_TALLY(&t);
+    CHECK_EQ(atomic_load(&library_blocks), blocks);
 }
 
 /* Requests are many: of those of a mix only the early ones, in turn, and then one in so many. */
