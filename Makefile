@@ -12,13 +12,17 @@ DEMO_DIR ?= /usr/include
 export BUILD PREFIX DESTDIR DEMO_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-peers bench-check install clean
+.PHONY: help demo test test-deep fuzz soak abi-check abi-accept bench bench-peers bench-check install clean
 
 help:
 	@echo 'libtpexec: concurrent.futures.ThreadPoolExecutor for C and C++'
 	@echo
 	@echo '  make demo      build, install into $(BUILD)/stage, count $(DEMO_DIR) with a parallel wc, compare with wc'
-	@echo '  make test      every check and test; a few minutes'
+	@echo '  make test      every check and test that takes minutes at most'
+	@echo '  make test-deep broken copies, random schedules, sanitizers, fuzzing, faults, forks, soak; about 40 minutes'
+	@echo '  make fuzz      ten minutes of random programs of calls, against a model; SECONDS=600'
+	@echo '  make soak      an hour of everything at full load, with exact accounting; SECONDS=3600 SEED=...'
+	@echo '  make abi-check compare the ABI with its baseline; make abi-accept makes it the baseline'
 	@echo '  make bench     time per task of each operation, against a textbook Rust pool'
 	@echo '  make bench-peers  the same against oneTBB, rayon, Java and others, into benches/results/; about 15 minutes'
 	@echo '  make bench-check  instructions per task of each operation, against the committed baseline; C++ against C'
@@ -33,6 +37,24 @@ demo:
 
 test:
 	@scripts/test.sh
+
+# docs/reliability.md says what it shows.
+test-deep:
+	@scripts/test-deep.sh
+
+fuzz:
+	@scripts/setup-debian.sh cargo cc c++
+	@scripts/fuzz.sh $(or $(SECONDS),600)
+
+soak:
+	@scripts/soak.sh $(or $(SECONDS),3600) $(SEED)
+
+# abi/README.md says what is compared, and what may be accepted.
+abi-check:
+	@scripts/abi.sh
+
+abi-accept:
+	@scripts/abi.sh --accept
 
 bench:
 	@scripts/setup-debian.sh cargo cc python3 readelf

@@ -20,12 +20,10 @@ for wanted in "$@"; do
         cargo | rustfmt | cargo-clippy) rust="$rust $wanted" ;;
         cc | gcc) packages="$packages gcc libc6-dev" ;;
         c++ | g++) packages="$packages g++" ;;
-        readelf | nm) packages="$packages binutils" ;;
+        readelf | nm | addr2line) packages="$packages binutils" ;;
         abidiff | abidw) packages="$packages abigail-tools" ;;
         clang | cmake | git | make | pkg-config | python3 | valgrind) packages="$packages $wanted" ;;
         llvm-symbolizer) packages="$packages llvm" ;;
-        readelf | nm | addr2line) packages="$packages binutils" ;;
-        clang | cmake | make | pkg-config | python3 | valgrind) packages="$packages $wanted" ;;
         javac) packages="$packages default-jdk-headless" ;;
         apr-1.0/*) packages="$packages libaprutil1-dev" ;;
         boost/*) packages="$packages libboost-dev" ;;
