@@ -9,7 +9,7 @@
 typedef struct {
     tp_executor         *executor;
     blocker              busy;
-    tp_future           *succeeded, *failed, *cancelled, *taken, *running, *pending;
+    tp_future           *succeeded, *failed, *unseen, *cancelled, *taken, *running, *pending;
     tp_future           *carried, *launched, *prepared; /* with payloads: done, pending, not launched */
     tp_completion_queue *queue; /* with `succeeded` ready and `pending` outstanding */
     tp_map              *map;   /* over two items, both pending */
@@ -17,16 +17,28 @@ typedef struct {
     counter              hooks; /* every drop hook and callback counts here */
 } estate;
 
+/* A failure that nobody looks at: its release reports it. */
+static inline void *fail_with_hooks(void *arg) {
+    tp_task_fail_with(8, "eight", arg, count_drop);
+    return NULL;
+}
+static inline void count_report(const tp_error *error, void *user_data) {
+    CHECK_PTR(error->payload, user_data);
+    count_drop(user_data);
+}
+
 static inline void estate_init(estate *e) {
     memset(e, 0, sizeof *e);
     counter_init(&e->hooks);
-    e->executor = tp_executor_new(TP_EXECUTOR_CONFIG(.max_workers = 1, .user_data = &e->hooks, .drop_user_data = count_drop));
+    e->executor = tp_executor_new(TP_EXECUTOR_CONFIG(.max_workers = 1, .unhandled_error = count_report, .user_data = &e->hooks,
+                                                     .drop_user_data = count_drop));
     REQUIRE(e->executor != NULL);
     tp_executor *executor = e->executor;
     const tp_task *task = TP_TASK(.fn = return_arg, .arg = &e->hooks, .drop_result = count_drop);
     CHECK_STATUS(tp_submit_task(executor, task, &e->succeeded), TP_OK);
     CHECK_STATUS(tp_submit_task(executor, task, &e->taken), TP_OK);
     e->failed = submit(executor, fail_with_seven, NULL);
+    e->unseen = submit(executor, fail_with_hooks, &e->hooks);
     e->carried = prepare(executor, &e->hooks);
     CHECK_STATUS(tp_task_launch(e->carried, return_counter, count_payload_drop), TP_OK);
     CHECK_STATUS(tp_future_result(e->carried, TP_FOREVER, NULL), TP_OK);
@@ -35,6 +47,7 @@ static inline void estate_init(estate *e) {
     CHECK_STATUS(tp_future_take(e->taken, TP_FOREVER, &result), TP_OK);
     CHECK_STATUS(tp_future_result(e->succeeded, TP_FOREVER, NULL), TP_OK);
     CHECK_STATUS(tp_future_result(e->failed, TP_FOREVER, NULL), TP_ERR_TASK);
+    CHECK_STATUS(tp_wait(&e->unseen, 1, TP_FOREVER, TP_WAIT_ALL_COMPLETED, NULL), TP_OK);
     block(executor, &e->busy);
     e->running = tp_future_retain(e->busy.future);
     task = TP_TASK(.fn = return_arg, .arg = &e->hooks, .drop_arg = count_drop, .drop_result = count_drop);
@@ -70,12 +83,14 @@ static inline void estate_end(estate *e) {
     CHECK_PTR(result_of(e->carried), &e->hooks);
     tp_future_release(e->succeeded);
     tp_future_release(e->failed);
+    tp_future_release(e->unseen);
     tp_future_release(e->cancelled);
     tp_future_release(e->taken);
     tp_future_release(e->running);
     tp_future_release(e->pending);
     tp_executor_free(e->executor);
-    CHECK_EQ(counter_get(&e->hooks), 8); /* drop_arg, callback, two results (one was taken), three payloads, user_data */
+    /* drop_arg, callback, two results (one was taken), three payloads, a report with its payload, user_data */
+    CHECK_EQ(counter_get(&e->hooks), 10);
 }
 
 /* ---- done futures answer as ever ------------------------------------------------------------------------------------------- */
@@ -235,6 +250,7 @@ static inline void release_everything(estate *e, bool executor_first) {
     tp_completion_queue_free(e->queue);
     tp_future_release(e->succeeded);
     tp_future_release(e->failed);
+    tp_future_release(e->unseen);
     tp_future_release(e->cancelled);
     tp_future_release(e->taken);
     tp_future_release(e->running);

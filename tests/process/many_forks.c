@@ -16,6 +16,9 @@ enum { AT_A_TIME = 8 };
 /* A child in so many also makes executors with many tasks; all others one with a few. */
 enum { THOROUGH_ONE_IN = 16 };
 
+/* The watchdog of the test is for thousands of children, this for one. */
+enum { CHILD_S = 60 };
+
 enum { FORKS = 10000, FRESH = 8, SEED = 1 };
 
 /* Tasks that were submitted a moment before the fork: each child finds them in states of its own. */
@@ -140,6 +143,7 @@ static void a_new_executor_works(void) {
 }
 
 __attribute__((noreturn)) static void be_a_child(estate *e, fresh *f, const common *shared, bool thorough) {
+    alarm(CHILD_S);
     fresh_answers(f);
     unfinished_futures_are_the_parent_s(e);
     the_executor_is_the_parent_s(e);
