@@ -42,39 +42,57 @@ const RESOLVING: [&str; 17] = [
 ///
 /// A call is cargo, or a variable of that name, and a command that resolves, neither in a comment nor amid a quoted text. What
 /// stands up to the next call, or to an empty line, belongs to it.
-fn unlocked_calls(text: &str) -> Vec<&str> {
-    let mut calls = Vec::new();
-    let mut open: Option<&str> = None;
+fn unlocked_calls(text: &str) -> Vec<String> {
+    let code = code(text);
+    let starts = calls(&code);
+    let ends = starts.iter().skip(1).copied().chain([code.len()]);
+    let segments =
+        starts.iter().zip(ends).map(|(&start, end)| code[start..end].split("\n\n").next().unwrap_or_default());
+    let unlocked = segments.filter(|segment| !segment.contains("--locked"));
+    unlocked.map(|segment| segment.lines().next().unwrap_or_default().to_string()).collect()
+}
+
+/// A text without what is in lines of comment, and with lines joined that are one: after a backslash, before a method's dot.
+fn code(text: &str) -> String {
+    let mut code = String::new();
     for line in text.lines() {
-        let comment = line.trim_start().starts_with(['#', '/', '*']);
-        let here = if comment { None } else { call(line) };
-        if here.is_some() || line.is_empty() {
-            calls.extend(open.take());
-            open = here;
+        let start = line.trim_start();
+        if code.ends_with('\\') || start.starts_with('.') {
+            code.truncate(code.trim_end_matches('\\').len());
+            code.push(' ');
+        } else {
+            code.push('\n');
         }
-        if line[here.map_or(0, |call| line.len() - call.len())..].contains("--locked") {
-            open = None;
-        }
+        code.push_str(if start.starts_with(['#', '/', '*']) { "#" } else { line });
     }
-    calls.extend(open);
-    calls
+    code
 }
 
-/// What a line has from the first call of cargo on.
-fn call(line: &str) -> Option<&str> {
-    let starts = line.match_indices("cargo").chain(line.match_indices("CARGO"));
-    starts.map(|(at, name)| (&line[..at], &line[at..], &line[at + name.len()..])).find_map(|(before, call, after)| {
-        let part_of_a_word = |c: char| c.is_alphanumeric() || "_-./".contains(c);
+/// Where calls of cargo begin.
+fn calls(code: &str) -> Vec<usize> {
+    let part_of_a_word = |c: char| c.is_alphanumeric() || "_-./".contains(c);
+    let is_call = |at: usize| {
+        let (before, after) = (&code[..at], &code[at + "cargo".len()..]);
         let whole = !after.starts_with(part_of_a_word) && !before.trim_end_matches("TPEXEC_").ends_with(part_of_a_word);
-        // A name that is quoted as a whole is a word of a list; otherwise the quotes before it are closed.
-        let prose = !after.starts_with(['"', '}', ')']) && before.matches('"').count() % 2 == 1;
-        let mut words = after.split(|c: char| !part_of_a_word(c) && c != '+').filter(|word| !word.is_empty());
-        let command = words.find(|word| !word.starts_with('+') && *word != ".args")?;
-        (whole && !prose && RESOLVING.contains(&command)).then_some(call)
-    })
+        // A name that is quoted as a whole is a word of a list; otherwise the quotes before it in its line are closed.
+        let quotes = before.rsplit('\n').next().unwrap_or_default().matches('"').count();
+        let prose = quotes % 2 == 1 && !after.starts_with(['"', '}', ')']);
+        let line = after.lines().next().unwrap_or_default();
+        let words = line.split(|c: char| !part_of_a_word(c) && c != '+').filter(|word| !word.is_empty());
+        let mut words = words.skip_while(|word| word.starts_with('+') || *word == ".args");
+        whole && !prose && words.next().is_some_and(|command| RESOLVING.contains(&command))
+    };
+    let mut starts: Vec<usize> = code
+        .match_indices("cargo")
+        .chain(code.match_indices("CARGO"))
+        .map(|(at, _)| at)
+        .filter(|&at| is_call(at))
+        .collect();
+    starts.sort_unstable();
+    starts
 }
 
-/// The files that may call cargo, other than this one, in which there is something of each kind to find.
+/// The files that may call cargo, other than this one, whose examples do.
 fn callers() -> Vec<PathBuf> {
     let mut files = vec![root().join("Makefile"), root().join("CMakeLists.txt")];
     let mut directories: Vec<PathBuf> =
@@ -102,7 +120,7 @@ fn every_call_of_cargo_is_locked() {
     for path in &files {
         let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         assert_eq!(unlocked_calls(&text), [""; 0], "{}: cargo without --locked", path.display());
-        locked += text.lines().filter_map(call).count();
+        locked += calls(&code(&text)).len();
     }
     assert!(locked > 0, "no call of cargo was found in {} files", files.len());
 }
@@ -119,13 +137,16 @@ fn calls_without_locked_are_found_in_every_language() {
         "run([\"cargo\", \"tree\"])",
         "cargo build\n\ncargo test --locked",
         "cargo build\ncargo test --locked",
+        "cargo build && cargo test --locked",
+        "cargo test --locked && cargo build",
+        "Command::new(env!(\"CARGO\"))\n    .args([\"build\", \"--lib\"])",
     ] {
         assert_eq!(unlocked_calls(line).len(), 1, "{line}");
     }
-    assert_eq!(unlocked_calls("Command::new(env!(\"CARGO\")).args([\"build\", \"--lib\"])").len(), 1);
     for line in [
         "cargo build --locked",
         "cargo test --release \\\n    --locked --lib",
+        "COMMAND \"${CARGO}\" build\n    # The rest.\n    --locked)",
         "cargo fmt --check",
         "# as cargo build does",
         "fail(\"cargo pkgid ended with ${result}\")",
