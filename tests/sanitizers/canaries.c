@@ -186,8 +186,8 @@ static const struct canary {
     {"asan", "leak", leak, "in forget_memory"},
     {"asan", "signed_overflow", signed_overflow, "signed integer overflow"},
     {"asan", "use_of_a_released_future", use_of_a_released_future, "heap-use-after-free.*in tp_future_state"},
-    {"asan", "use_of_a_dropped_result", use_of_a_dropped_result, "heap-use-after-free.*in tp_future_release"},
-    {"asan", "leak_of_a_future", leak_of_a_future, "detected memory leaks.*in tp_submit"},
+    {"asan", "use_of_a_dropped_result", use_of_a_dropped_result, "heap-use-after-free.*tp_future_release"},
+    {"asan", "leak_of_a_future", leak_of_a_future, "detected memory leaks.*tp_submit"},
 
     {"memcheck", "use_after_free", use_after_free, "Invalid read.*: count"},
     {"memcheck", "leak", leak, "definitely lost.*: forget_memory"},
