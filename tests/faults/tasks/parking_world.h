@@ -137,7 +137,6 @@ static void *wait_for_another(void *arg) {
 static void use(tp_executor *executor) {
     tp_future *futures[BATCH], *out;
     int        n = 0;
-    at("submitting");
     for (int i = 0; i < BATCH; i++) {
         futures[n] = accepted_or_shut(tp_submit(executor, i == 0 ? wait_for_another : run, executor));
         n += futures[n] != NULL;
@@ -147,25 +146,23 @@ static void use(tp_executor *executor) {
         return;
     }
     if (tp_execute(executor, run, NULL) == TP_OK) atomic_fetch_add(&accepted, 1);
-    at("adding a callback");
     add_callback(futures[1]);
-    at("cancelling");
     cancel(futures[BATCH - 1]);
-    at("waiting for the first of several");
     CHECK_STATUS(tp_wait(futures, BATCH, TP_FOREVER, TP_WAIT_FIRST_COMPLETED, NULL), TP_OK);
-    at("taking from a completion queue");
     tp_completion_queue *queue = tp_as_completed(futures, BATCH);
     REQUIRE(queue != NULL);
     while (tp_completion_queue_next(queue, TP_FOREVER, &out, NULL) == TP_OK) tp_future_release(out);
     tp_completion_queue_free(queue);
-    at("waiting for all");
     CHECK_STATUS(tp_wait(futures, BATCH, TP_FOREVER, TP_WAIT_ALL_COMPLETED, NULL), TP_OK);
     for (int i = 0; i < BATCH; i++) tp_future_release(futures[i]);
 }
 
 static void others(void) {
     let_workers_go();
+    at("using another executor");
     use(other_pool);
+    sleep_ms(20); /* so that the other worker sleeps, and a wake-up that is lost is missed */
+    at("using the same executor");
     use(pool);
     at("using the same future");
     add_callback(pending);
