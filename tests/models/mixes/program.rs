@@ -41,13 +41,13 @@ fn chance(n: u32) -> bool {
 }
 
 /// A task: counts itself.
-unsafe extern "C" fn count(arg: *mut c_void) -> *mut c_void {
+unsafe extern "C-unwind" fn count(arg: *mut c_void) -> *mut c_void {
     add(&entry(arg).ran);
     arg
 }
 
 /// A task that submits another one to its executor and waits for it.
-unsafe extern "C" fn parent(arg: *mut c_void) -> *mut c_void {
+unsafe extern "C-unwind" fn parent(arg: *mut c_void) -> *mut c_void {
     add(&entry(arg).ran);
     // SAFETY: the executor of a running task.
     let executor = unsafe { &*current::executor() };
@@ -62,15 +62,15 @@ unsafe extern "C" fn parent(arg: *mut c_void) -> *mut c_void {
     arg
 }
 
-unsafe extern "C" fn nothing(arg: *mut c_void) -> *mut c_void {
+unsafe extern "C-unwind" fn nothing(arg: *mut c_void) -> *mut c_void {
     arg
 }
 
-unsafe extern "C" fn dropped(arg: *mut c_void) {
+unsafe extern "C-unwind" fn dropped(arg: *mut c_void) {
     add(&entry(arg).dropped);
 }
 
-unsafe extern "C" fn called(_: *mut Node, arg: *mut c_void) {
+unsafe extern "C-unwind" fn called(_: *mut Node, arg: *mut c_void) {
     add(&entry(arg).called);
 }
 
