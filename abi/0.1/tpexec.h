@@ -17,8 +17,13 @@
  * nothing.
  *
  * Threads. Any function may be called from any thread, at the same time as any other, also inside tasks and
- * callbacks, unless its comment says otherwise. No function may be called in a signal handler. User functions are
- * called with no lock held; they must come back by returning, not by a C++ exception, longjmp() or pthread_exit().
+ * callbacks, unless its comment says otherwise. No function may be called in a signal handler, or in a pthread_atfork()
+ * handler that was registered before the library was loaded. No function is a cancellation point. User functions are
+ * called with no lock held; they must come back by returning, not by a C++ exception, longjmp() or pthread_exit():
+ * tp_task_fn says what happens otherwise.
+ *
+ * Signals. A worker starts with the signal mask of the thread whose call started it. A handler that runs on any thread,
+ * inside any call, disturbs no call: it goes on, and its time limit holds.
  *
  * Failures. A function that can fail returns a tp_status, or a handle that is NULL on failure; then tp_last_error() on
  * the same thread tells which status, and tp_last_error_message() what failed and why. Outputs are written only on
@@ -403,8 +408,15 @@ typedef struct tp_executor_config {
  * A task's function; what it returns is the result of its future. It has the shape of a pthread start routine.
  *
  * It runs on a worker of its executor, or on a worker of that executor that waits for it, and may call any function of
- * the library. It must come back by returning: no C++ exception, longjmp() or pthread_exit() may leave it. The same
- * holds for all other functions that a program hands to the library.
+ * the library. It must come back by returning. So must all other functions that a program hands to the library; one
+ * that leaves in another way ends the process, and never hangs it:
+ *
+ * - a C++ exception: SIGABRT, by std::terminate() where nothing would catch it, else by the library with a message;
+ * - pthread_exit(): SIGABRT with a message. So does cancelling the thread; but pthread_cancel() of a worker waits for
+ *   ever, because workers run with cancellation disabled, unless a task enables it;
+ * - longjmp() out of it is undefined, as C has it. Out of a function that runs inside of another one, into that, it is
+ *   SIGABRT with a message when the outer one returns. A longjmp() that stays inside is fine;
+ * - more stack than the worker has: SIGSEGV, from the guard page below the stack. See stack_size in tp_executor_config.
  */
 typedef void *(*tp_task_fn)(void *arg);
 
