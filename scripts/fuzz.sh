@@ -50,7 +50,7 @@ fuzz() {
     # What the corpus holds is run first. The target has a watchdog of its own, which prints the program; -timeout is for what
     # that cannot end.
     "$programs/$1" "$findings/corpus" "fuzz/corpus/$1" -max_total_time="$share" -timeout=120 -rss_limit_mb=4096 -max_len=512 \
-        -print_final_stats=1 -artifact_prefix="$findings/" >"$findings/log" 2>&1
+        -len_control=0 -print_final_stats=1 -artifact_prefix="$findings/" >"$findings/log" 2>&1
     status=$?
     grep -E '^(INFO|stat::|==|SUMMARY|  |the run|wrong|Test unit)|DONE' "$findings/log"
     if [ "$status" -ne 0 ]; then

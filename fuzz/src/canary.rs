@@ -1,5 +1,5 @@
-//! Defects on demand: TPEXEC_FUZZ_CANARY=memory or =model in the environment makes a target misbehave, and scripts/fuzz.sh sees it
-//! caught. What would not catch these would catch nothing.
+//! Defects on demand: TPEXEC_FUZZ_CANARY=memory or =model in the environment makes a target misbehave, and
+//! scripts/fuzz.sh sees it caught. What would not catch these would catch nothing.
 
 use std::hint::black_box;
 

@@ -1,9 +1,10 @@
-//! Writes the seeds of the `turns` target, one for each feature, into `fuzz/corpus/turns`: `cargo run --bin seeds`. Who
+//! Writes the seeds of both targets, one for each feature, into `fuzz/corpus`: `cargo run --bin seeds`. Who
 //! adds an action adds a seed.
 //!
 //! A step is what it does, who acts (of the threads that are at their turnstile: first the program's own, 0 to 2, then
 //! workers), and two numbers that mean what `turns::choose` says; futures are counted from the latest.
 
+use tpexec_fuzz::threads::program as threads;
 use tpexec_fuzz::turns::program::Action::{self, *};
 use tpexec_fuzz::turns::program::{encode, Step};
 
@@ -248,10 +249,32 @@ const SEEDS: &[Seed] = &[
     ),
 ];
 
+/// A program of the `threads` target that is about one action: every thread and every script has it, between
+/// submissions. Its executors have three workers and one; failures are heard of.
+fn busy_with(action: threads::Action) -> Vec<u8> {
+    let mut bytes = vec![2 + 128, 128, 0];
+    for to in 0..8 {
+        for (at, action) in
+            [threads::Action::SubmitTask, action, threads::Action::SubmitMany, action].into_iter().enumerate()
+        {
+            let mixed = (to * 5 + at * 7) as u8;
+            bytes.extend(threads::encode(action, to, mixed, mixed.wrapping_mul(11)));
+        }
+    }
+    bytes
+}
+
 fn main() {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/turns");
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus");
     for (name, steps) in SEEDS {
         let steps: Vec<Step> = steps.iter().map(|&(action, who, a, b)| Step { action, who, a, b }).collect();
-        std::fs::write(format!("{directory}/{name}"), encode(&steps)).expect("the corpus can be written");
+        write(&format!("{corpus}/turns/{name}"), &encode(&steps));
     }
+    for &action in threads::ACTIONS {
+        write(&format!("{corpus}/threads/{}", format!("{action:?}").to_lowercase()), &busy_with(action));
+    }
+}
+
+fn write(file: &str, bytes: &[u8]) {
+    std::fs::write(file, bytes).expect("the corpus can be written");
 }

@@ -151,6 +151,7 @@ impl Model {
 
     fn answer(&mut self, thread: usize, answer: Answer) -> Verdict {
         let Answer { status, value, last_error } = answer;
+        check(!self.thread(thread).is_at_turnstile(), || "nothing was asked".into())?;
         let in_call = self.in_call(thread).clone();
         check(in_call.due.is_empty(), || format!("it answered before {:?}", in_call.due))?;
         match &in_call.expect {
@@ -175,7 +176,7 @@ impl Model {
                 }
             }
             Expect::Wait(wait) => self.judge(thread, wait, status, value)?,
-            Expect::Loop => return Err("nothing was asked".into()),
+            Expect::Loop => unreachable!("workers between tasks make no calls"),
         }
         if let Some(Call::Shutdown { executor, cancel: true, .. }) = in_call.call {
             let mut left = self.pending_of(executor).filter(|&task| self.tasks[task].doom.is_some());

@@ -7,7 +7,7 @@
 
 mod accounts;
 mod hooks;
-mod program;
+pub mod program;
 mod run;
 mod several;
 mod steps;

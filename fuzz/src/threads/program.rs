@@ -5,7 +5,7 @@
 /// Threads of the program's own.
 pub const THREADS: usize = 3;
 /// Scripts for tasks and callbacks; submissions say which.
-pub const SCRIPTS: usize = 6;
+pub const SCRIPTS: usize = 5;
 /// Steps of one script of a task: what a task starts has scripts, too.
 const SCRIPT_STEPS: usize = 5;
 const MAX_STEPS: usize = 120;
@@ -22,7 +22,7 @@ macro_rules! actions {
         /// New ones go to the end, so that the corpus keeps its meaning.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Action { $($name),* }
-        const ACTIONS: &[Action] = &[$(Action::$name),*];
+        pub const ACTIONS: &[Action] = &[$(Action::$name),*];
     };
 }
 
@@ -58,6 +58,11 @@ pub struct Program {
     pub executors: [(usize, bool, bool, bool); 2],
     pub threads: Vec<Vec<Step>>,
     pub scripts: Vec<Vec<Step>>,
+}
+
+/// The bytes of a step: `to` is a thread, or behind those a script.
+pub fn encode(action: Action, to: usize, a: u8, b: u8) -> [u8; 3] {
+    [action as u8 | (to as u8) << 5, a, b]
 }
 
 pub fn decode(bytes: &[u8]) -> Program {

@@ -17,7 +17,7 @@ use tpexec::ffi::future::*;
 use tpexec::ffi::status::tp_status;
 
 /// No run takes so long, on however busy a machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A handle of the library's, which any thread may use.
 pub struct Shared<T>(pub *mut T);

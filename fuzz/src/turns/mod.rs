@@ -2,8 +2,8 @@
 //! at a time; so that the model can say exactly what each of them answers and what happens next.
 //!
 //! `program` (bytes) → `choose` (a call that makes sense now, with `safe`) → `model` (what must happen) → `perform` on the
-//! thread whose turn it is (`stage`) → what that thread and all others report (`hooks`) → `model` again, until nothing more
-//! happens by itself.
+//! thread whose turn it is (`stage`) → what that thread and all others report (`hooks`) → `model` again, until nothing
+//! more happens by itself.
 
 mod choose;
 mod hooks;

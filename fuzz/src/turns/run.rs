@@ -14,7 +14,7 @@ use tpexec::ffi::executor::{tp_executor_join, tp_executor_pending_count};
 use tpexec::ffi::future::tp_future_done;
 
 /// Nothing that a program may expect takes so long, on however busy a machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs the program that the bytes mean. Ends the process if the library does other than it should.
 pub fn run(bytes: &[u8]) {
