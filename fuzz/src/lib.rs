@@ -4,6 +4,7 @@
 //! * `turns`: one call at a time, against the exact specification in [`model`];
 //! * `threads`: several threads at once, against exact accounts.
 
+mod actions;
 pub mod answer;
 pub mod call;
 pub mod canary;

@@ -15,7 +15,6 @@ pub struct Task {
     pub script: AtomicU32,
     pub depth: AtomicU32,
     pub accepted: AtomicU32,
-    pub refused: AtomicU32,
     pub entered: AtomicU32,
     pub returned: AtomicU32,
     /// Whether it has a hook for its argument, its result, its payload.
@@ -119,11 +118,8 @@ impl Accounts {
             _ => false,
         };
         check(may, || format!("a submission to executor {executor} gave {status:?}"));
-        for task in tasks {
-            match status {
-                Status::OK => set(&self.tasks[task].accepted),
-                _ => set(&self.tasks[task].refused),
-            }
+        for task in tasks.filter(|_| status == Status::OK) {
+            set(&self.tasks[task].accepted);
         }
     }
 

@@ -3,7 +3,8 @@
 //! Pointers are ids, with the kind in the lowest bits; only payloads are memory, which holds the task's id.
 
 use super::accounts::{count, get, set};
-use super::run::{perform, world, Place, World};
+use super::run::{world, Place, World};
+use super::steps::perform;
 use crate::pointers::{id, is_memory, pointer, Kind};
 use crate::report::give_up;
 use std::cell::Cell;

@@ -2,6 +2,8 @@
 //! executors; the others are dealt to the threads and to the scripts that tasks and callbacks run. Every row of bytes
 //! is a program.
 
+use crate::actions::actions;
+
 /// Threads of the program's own.
 pub const THREADS: usize = 3;
 /// Scripts for tasks and callbacks; submissions say which.
@@ -15,15 +17,6 @@ pub struct Step {
     pub action: Action,
     pub a: u8,
     pub b: u8,
-}
-
-macro_rules! actions {
-    ($($name:ident),* $(,)?) => {
-        /// New ones go to the end, so that the corpus keeps its meaning.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Action { $($name),* }
-        pub const ACTIONS: &[Action] = &[$(Action::$name),*];
-    };
 }
 
 actions!(
@@ -47,7 +40,6 @@ actions!(
     Shutdown,
     Join,
     Release,
-    Detach,
     Pause,
 );
 

@@ -2,7 +2,7 @@
 
 use super::accounts::*;
 use super::hooks;
-use super::program::{decode, Program, Step, SCRIPTS};
+use super::program::{decode, Program, SCRIPTS};
 use super::steps;
 use crate::answer::Status;
 use crate::canary;
@@ -62,10 +62,6 @@ static WORLD: Mutex<Option<Arc<World>>> = Mutex::new(None);
 pub fn world() -> Arc<World> {
     let world = WORLD.lock().unwrap_or_else(PoisonError::into_inner);
     world.clone().unwrap_or_else(|| give_up("a hook ran when all was over"))
-}
-
-pub fn perform(world: &Arc<World>, place: Place, step: Step) {
-    steps::perform(world, place, step);
 }
 
 pub fn of(status: tp_status) -> Status {
@@ -169,7 +165,7 @@ fn run_threads(world: &Arc<World>) {
         for steps in &world.program.threads {
             scope.spawn(move || {
                 for &step in steps {
-                    perform(world, Place::Thread, step);
+                    steps::perform(world, Place::Thread, step);
                 }
             });
         }

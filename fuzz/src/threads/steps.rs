@@ -88,7 +88,7 @@ impl Maker<'_> {
                         tp_future_release(future.0);
                     }
                 }
-                Action::Shutdown | Action::Detach | Action::Pause => std::thread::yield_now(),
+                Action::Shutdown | Action::Pause => std::thread::yield_now(),
             }
         }
     }

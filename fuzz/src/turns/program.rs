@@ -2,6 +2,8 @@
 //! with which of the things there are; numbers that are too large are taken modulo, so every row of bytes is a program,
 //! and a part that is cut out or copied keeps its meaning.
 
+use crate::actions::actions;
+
 /// More steps than this find nothing that fewer do not.
 const MAX_STEPS: usize = 96;
 
@@ -13,16 +15,6 @@ pub struct Step {
     /// What it is about, and how.
     pub a: u8,
     pub b: u8,
-}
-
-macro_rules! actions {
-    ($($name:ident),* $(,)?) => {
-        /// What a step does; its number is the step's first byte. New ones go to the end, so that the corpus keeps its
-        /// meaning.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Action { $($name),* }
-        pub const ACTIONS: &[Action] = &[$(Action::$name),*];
-    };
 }
 
 actions!(
