@@ -49,8 +49,8 @@ static void shuts_down(void) { CHECK_STATUS(tp_executor_shutdown(pool, 0), TP_OK
 
 typedef struct {
     void (*call)(void);  /* what the victim does; NULL: it is a worker */
-    void (*go_on)(void); /* once the victim seems to wait for something */
-    /* Every how manieth instruction. 1, but where there are thousands. */
+    void (*go_on)(void); /* once the victim sleeps */
+    /* Every how manieth instruction. 1, but where there are thousands; TPEXEC_PARK_STRIDE in the environment replaces it. */
     long stride;
     bool unused; /* the victim's thread has not used the library yet */
 } scenario;
@@ -90,10 +90,11 @@ static int park_once(const scenario *s, long after, outcome *told) {
     pthread_t victim = pthread_self();
     if (s->call != NULL) victim = start_thread(be_the_victim, (void *)s);
     else gate_open(&held[0].release);
-    /* The pauses make no difference but to how long this takes and how things interleave. */
     bool gone_on = false;
-    while (!wait_for_word(&stepping.parked, TP_MSEC(gone_on ? 1 : 30)) && atomic_load(&victim_ended) == 0) {
-        if (!gone_on) s->go_on();
+    while (!wait_for_word(&stepping.parked, TP_MSEC(1)) && atomic_load(&victim_ended) == 0) {
+        pid_t thread = atomic_load(&stepping.thread);
+        if (gone_on || thread == 0 || !sleeps(thread) || atomic_load(&stepping.parked) != 0) continue;
+        s->go_on();
         gone_on = true;
     }
     told->parked = atomic_load(&stepping.parked) != 0;
@@ -118,18 +119,20 @@ static void park_everywhere(const scenario *s) {
         pid_t pid;
         long  after;
     } children[AT_ONCE] = {{0, 0}};
-    long n = 0, alive = 0, not_reached = 0;
+    const char *given = getenv("TPEXEC_PARK_STRIDE");
+    long        stride = given == NULL ? s->stride : strtol(given, NULL, 10), n = 0, alive = 0, not_reached = 0;
+    REQUIRE(stride > 0);
     step_a_worker = s->call == NULL;
     fflush(NULL);
     while (alive > 0 || (n < STEPS_MAX && not_reached < ENOUGH_NOT_REACHED)) {
         if (alive < AT_ONCE && n < STEPS_MAX && not_reached < ENOUGH_NOT_REACHED) {
             pid_t pid = fork();
             REQUIRE(pid >= 0);
-            if (pid == 0) _exit(park_once(s, n * s->stride + 1, &told[n]));
+            if (pid == 0) _exit(park_once(s, n * stride + 1, &told[n]));
             int free_one = 0;
             while (children[free_one].pid != 0) free_one++;
             children[free_one].pid = pid;
-            children[free_one].after = n++ * s->stride + 1;
+            children[free_one].after = n++ * stride + 1;
             alive++;
             continue;
         }
@@ -139,7 +142,7 @@ static void park_everywhere(const scenario *s) {
         while (children[i].pid != pid) i++;
         children[i].pid = 0;
         alive--;
-        const outcome *o = &told[(children[i].after - 1) / s->stride];
+        const outcome *o = &told[(children[i].after - 1) / stride];
         not_reached += !o->parked;
         if (status == 0) continue;
         char name[256];
@@ -169,5 +172,5 @@ PARKED(nothing_is_lost_when_one_that_adds_a_callback_stands_still, adds_a_callba
 PARKED(nothing_is_lost_when_a_taker_stands_still, takes_from_a_queue, let_workers_go, 11, false)
 PARKED(nothing_is_lost_when_one_that_releases_stands_still, releases, let_workers_go, 1, false)
 PARKED(nothing_is_lost_when_one_that_shuts_down_stands_still, shuts_down, let_workers_go, 1, false)
-PARKED(nothing_is_lost_when_a_worker_stands_still, NULL, wake_the_worker, 1, false)
+PARKED(nothing_is_lost_when_a_worker_stands_still, NULL, wake_the_worker, 3, false)
 PARKED(nothing_is_lost_when_a_worker_that_ends_stands_still, NULL, end_the_workers, 3, false)

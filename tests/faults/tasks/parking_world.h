@@ -71,9 +71,11 @@ static void       end_the_steps(void *unused) {
 static pthread_key_t end_of_thread;
 
 /* For a worker as the victim: the first held one, from the end of its task on. */
-static bool  step_a_worker;
+static bool       step_a_worker;
+static atomic_int other_worker; /* the second one's thread */
 static void *hold(void *arg) {
     blocker *b = (blocker *)arg;
+    if (b != held) atomic_store(&other_worker, (int)syscall(SYS_gettid));
     gate_open(&b->started);
     gate_wait(&b->release);
     if (step_a_worker && b == held) {
@@ -161,7 +163,8 @@ static void others(void) {
     let_workers_go();
     at("using another executor");
     use(other_pool);
-    sleep_ms(20); /* so that the other worker sleeps, and a wake-up that is lost is missed */
+    /* Nobody else is awake then, and a wake-up that is lost is missed. But the other worker may wait for the parked one. */
+    for (int i = 0; i < 200 && !sleeps(atomic_load(&other_worker)); i++) sleep_ms(1);
     at("using the same executor");
     use(pool);
     at("using the same future");

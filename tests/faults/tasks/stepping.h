@@ -17,7 +17,7 @@ static struct {
     long        park_after; /* instructions */
     int64_t     limit;      /* nanoseconds for which it is parked at most */
     long        steps;
-    pid_t       thread;
+    atomic_int  thread; /* its id; 0 before it begins */
     bool        ended;
     atomic_int  parked;      /* 0, then 1 */
     atomic_int  others_done; /* 0, then 1 */
@@ -38,6 +38,17 @@ static bool wait_for_word(atomic_int *word, int64_t nanoseconds) {
 static void set_word(atomic_int *word) {
     atomic_store(word, 1);
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+}
+
+/* Whether a thread of this process sleeps, or has ended. */
+static bool sleeps(pid_t thread) {
+    char path[64], stat[512] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)thread);
+    FILE *file = fopen(path, "r");
+    if (file == NULL) return true;
+    const char *state = fgets(stat, sizeof stat, file) == NULL ? NULL : strrchr(stat, ')'); /* behind the name */
+    fclose(file);
+    return state == NULL || state[2] == 'S';
 }
 
 static void on_step(int number, siginfo_t *info, void *context) {
@@ -76,7 +87,7 @@ static void step_prepare(long park_after, int64_t limit) {
 
 /* From here on the calling thread is stepped. */
 static void step_begin(void) {
-    stepping.thread = (pid_t)syscall(SYS_gettid);
+    atomic_store(&stepping.thread, (int)syscall(SYS_gettid));
     raise(SIGUSR1);
 }
 
