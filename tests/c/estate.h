@@ -65,6 +65,17 @@ static inline void estate_init(estate *e) {
     REQUIRE(e->map != NULL);
 }
 
+/* Those without a payload. */
+static inline void release_plain_futures(estate *e) {
+    tp_future_release(e->succeeded);
+    tp_future_release(e->failed);
+    tp_future_release(e->unseen);
+    tp_future_release(e->cancelled);
+    tp_future_release(e->taken);
+    tp_future_release(e->running);
+    tp_future_release(e->pending);
+}
+
 /* In the parent: all goes on as if there had been no fork. */
 static inline void estate_end(estate *e) {
     CHECK_EQ(counter_get(&e->hooks), 0);
@@ -81,13 +92,7 @@ static inline void estate_end(estate *e) {
     CHECK_PTR(result_of(e->prepared), &e->hooks);
     CHECK_PTR(result_of(e->launched), &e->hooks);
     CHECK_PTR(result_of(e->carried), &e->hooks);
-    tp_future_release(e->succeeded);
-    tp_future_release(e->failed);
-    tp_future_release(e->unseen);
-    tp_future_release(e->cancelled);
-    tp_future_release(e->taken);
-    tp_future_release(e->running);
-    tp_future_release(e->pending);
+    release_plain_futures(e);
     tp_executor_free(e->executor);
     /* drop_arg, callback, two results (one was taken), three payloads, a report with its payload, user_data */
     CHECK_EQ(counter_get(&e->hooks), 10);
@@ -248,14 +253,8 @@ static inline void release_everything(estate *e, bool executor_first) {
     if (executor_first) tp_executor_free(e->executor);
     tp_map_free(e->map);
     tp_completion_queue_free(e->queue);
-    tp_future_release(e->succeeded);
-    tp_future_release(e->failed);
-    tp_future_release(e->unseen);
-    tp_future_release(e->cancelled);
-    tp_future_release(e->taken);
-    tp_future_release(e->running);
+    release_plain_futures(e);
     tp_future_release(e->busy.future);
-    tp_future_release(e->pending);
     tp_future_release(e->carried);
     tp_future_release(e->launched);
     tp_future_release(e->prepared);
