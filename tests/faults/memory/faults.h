@@ -126,6 +126,37 @@ static inline bool is_library(const void *caller) {
     return (uintptr_t)caller >= library_begin && (uintptr_t)caller < library_end;
 }
 
+/* The blocks that the library has, by their addresses: who frees one may have been jumped to by it. Open addressing; a place once
+ * used is never empty again, so that a search may end at the first that is. */
+static atomic_uintptr_t blocks[1 << 17];
+
+enum { BLOCKS = sizeof blocks / sizeof blocks[0], LEFT = 1 /* the address of no block */ };
+
+static inline size_t place_of(uintptr_t block) { return (block / 16 * 0x9E3779B97F4A7C15u) >> (64 - 17); }
+
+static inline void note_block(uintptr_t block) {
+    for (size_t i = place_of(block), tried = 0; tried < BLOCKS; i = (i + 1) % BLOCKS, tried++) {
+        uintptr_t seen = atomic_load(&blocks[i]);
+        if (seen <= LEFT && atomic_compare_exchange_strong(&blocks[i], &seen, block)) {
+            atomic_fetch_add(&library_blocks, 1);
+            return;
+        }
+    }
+    abort(); /* more blocks than any of these tests needs */
+}
+
+static inline void forget_block(uintptr_t block) {
+    for (size_t i = place_of(block), tried = 0; tried < BLOCKS; i = (i + 1) % BLOCKS, tried++) {
+        uintptr_t seen = atomic_load(&blocks[i]);
+        if (seen == 0) return;
+        if (seen == block) {
+            atomic_store(&blocks[i], LEFT);
+            atomic_fetch_sub(&library_blocks, 1);
+            return;
+        }
+    }
+}
+
 static inline void note_site(const void *caller, bool refused) {
     if (!is_library(caller)) return;
     uintptr_t    place = (uintptr_t)caller - library_begin;
@@ -201,7 +232,7 @@ extern void *__libc_memalign(size_t align, size_t size);
 extern void  __libc_free(void *block);
 
 static inline void *allocated(void *block, const void *caller) {
-    if (block != NULL && is_library(caller)) atomic_fetch_add(&library_blocks, 1);
+    if (block != NULL && is_library(caller)) note_block((uintptr_t)block);
     if (block == NULL) errno = ENOMEM;
     return block;
 }
@@ -221,10 +252,11 @@ int   posix_memalign(void **block, size_t align, size_t size) {
 }
 void *realloc(void *block, size_t size) {
     if (refuse(HEAP, CALLER)) return errno = ENOMEM, (void *)NULL;
-    return block == NULL ? allocated(__libc_realloc(block, size), CALLER) : __libc_realloc(block, size);
+    if (block != NULL) forget_block((uintptr_t)block);
+    return allocated(__libc_realloc(block, size), CALLER);
 }
 void free(void *block) {
-    if (block != NULL && is_library(CALLER)) atomic_fetch_sub(&library_blocks, 1);
+    if (block != NULL) forget_block((uintptr_t)block);
     __libc_free(block);
 }
 
