@@ -9,7 +9,7 @@
 #include "faults.h"
 
 /* Runs `attempt` with the first, the second, … request failing, then with all from the first, the second, … on, until none is
- * left to fail. Whatever was refused, the library has as many blocks and threads afterwards as before. Gives the number of refusals. */
+ * left to fail. Whatever was refused, the library then has as many blocks and threads as before. Gives the number of refusals. */
 static long at_every_place(void (*attempt)(void)) {
     long refusals = 0;
     for (int goes_on = 0; goes_on < 2; goes_on++) {
