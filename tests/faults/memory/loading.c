@@ -1,6 +1,6 @@
 /* A library that is loaded late, by dlopen, and threads that were there before: what they use of it is there without another
- * request for memory, thread-local variables included. (Where they are not in a thread's static block the C library allocates them
- * at their first use, and ends the process if it cannot.)
+ * request for memory, thread-local variables included. (Where they are not in a thread's static block the C library allocates
+ * them at their first use, and ends the process if it cannot.)
  *
  * This program is not linked with the library: its path is the first argument. */
 #ifndef _GNU_SOURCE
