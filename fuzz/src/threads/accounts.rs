@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 pub const MAX: usize = 1024;
 
 /// One task's account. Hooks may run on any thread, at any time.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Task {
     pub executor: AtomicU32,
     /// The script that it runs, and how deep it is nested in what made it.
@@ -40,6 +40,7 @@ pub struct Task {
 
 #[derive(Default)]
 pub struct Callback {
+    pub task: AtomicU32,
     pub script: AtomicU32,
     pub depth: AtomicU32,
     pub added: AtomicU32,
@@ -152,7 +153,9 @@ impl Accounts {
         }
         for (id, it) in self.callbacks.iter().enumerate() {
             check(get(&it.added) == get(&it.called), || {
-                format!("callback {id} was added {} times and called {} times", get(&it.added), get(&it.called))
+                let (added, called, task) = (get(&it.added), get(&it.called), get(&it.task) as usize);
+                let account = &self.tasks[task];
+                format!("callback {id} of task {task} was added {added} times and called {called} times: {account:?}")
             });
         }
         for (id, it) in self.executors.iter().enumerate() {

@@ -72,7 +72,7 @@ impl Maker<'_> {
                 Action::Poll => self.with_future(|task, future| self.ask(task, future, 0)),
                 Action::Take => self.with_future(|task, future| self.take(task, future)),
                 Action::Error => self.with_future(|task, future| self.error(task, future)),
-                Action::AddCallback => self.with_future(|_, future| self.add_callback(future)),
+                Action::AddCallback => self.with_future(|task, future| self.add_callback(task, future)),
                 Action::Wait => self.wait(),
                 Action::Collect => self.collect(),
                 Action::Share => self.share(),
@@ -156,9 +156,10 @@ impl Maker<'_> {
         }
     }
 
-    unsafe fn add_callback(&self, future: *mut tp_future) {
+    unsafe fn add_callback(&self, task: usize, future: *mut tp_future) {
         let Some(callback) = self.world.accounts.new_callback().filter(|_| self.depth() <= MAX_DEPTH) else { return };
         let it = &self.world.accounts.callbacks[callback];
+        it.task.store(task as u32, SeqCst);
         it.script.store(u32::from(self.b), SeqCst);
         it.depth.store(self.depth(), SeqCst);
         count(&it.added);
