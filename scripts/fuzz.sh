@@ -54,7 +54,8 @@ fuzz() {
     status=$?
     grep -E '^(INFO|stat::|==|SUMMARY|  |the run|wrong|Test unit)|DONE' "$findings/log"
     if [ "$status" -ne 0 ]; then
-        sed -n "s|.*Test unit written to \(.*\)|to replay: cargo run --manifest-path fuzz/Cargo.toml --bin replay $1 \1|p" "$findings/log"
+        echo "to replay: cargo run --manifest-path fuzz/Cargo.toml --bin replay $1 FILE, with FILE"
+        sed -n 's/.*Test unit written to //p' "$findings/log"
         return 1
     fi
     # A run that ended well, but saw no coverage or executed nothing, has not fuzzed.
