@@ -1,15 +1,17 @@
 //! The backend of `sync` under loom.
 //!
 //! loom explores what a weak memory may do, but treats `SeqCst` accesses as `AcqRel`. Of the store-buffering points it would
-//! report reorderings that no machine makes. So they are rendered by what loom does know, in one of two ways (of which each
-//! yields the guarantee that the single total order of `SeqCst` gives to these pairs), and a model may be run in both:
+//! report reorderings that no machine makes. So they are rendered by what loom does know, in one of three ways (of which each
+//! yields the guarantee that the single total order of `SeqCst` gives to these pairs), and a model may be run in all:
 //!
 //! * [`Rendering::Looks`]: sequentially consistent loads are read-modify-writes, which always read the newest value. So are
 //!   release stores: loom lets a plain store take its place in modification order between an RMW and the value that this
-//!   RMW read, which no machine does. A model notices when a *look* is no longer sequentially consistent.
+//!   RMW read, which no machine does. These models have the fewest states.
 //! * [`Rendering::Writes`]: as on x86, each sequentially consistent write (RMWs too) is followed by a full fence; loads and
 //!   release stores are plain, and a release store may be seen late. A model notices when a *write* is no longer
 //!   sequentially consistent.
+//! * [`Rendering::Loads`]: as on Power, each sequentially consistent load follows a full fence; everything else is plain. A model
+//!   notices when a *load* is no longer sequentially consistent, of whichever side.
 
 use crate::status::Result;
 pub(crate) use loom::cell::UnsafeCell;
@@ -27,6 +29,7 @@ pub(crate) use super::channel::{bounded, Receiver, Sender};
 pub(crate) enum Rendering {
     Looks,
     Writes,
+    Loads,
 }
 
 std::thread_local! {
@@ -41,13 +44,20 @@ pub(crate) fn rendered(rendering: Rendering, model: impl FnOnce()) {
     RENDERING.set(before);
 }
 
-fn writes_are_fenced() -> bool {
-    RENDERING.get() == Rendering::Writes
+fn is_in(rendering: Rendering) -> bool {
+    RENDERING.get() == rendering
 }
 
 /// After a write with that ordering.
 fn fence_after(order: Ordering) {
-    if order == SeqCst && writes_are_fenced() {
+    if order == SeqCst && is_in(Rendering::Writes) {
+        atomic::fence(SeqCst);
+    }
+}
+
+/// Before a load with that ordering.
+fn fence_before(order: Ordering) {
+    if order == SeqCst && is_in(Rendering::Loads) {
         atomic::fence(SeqCst);
     }
 }
@@ -78,6 +88,7 @@ macro_rules! fenced {
 
             #[track_caller]
             pub(crate) fn load(&self, order: Ordering) -> $int {
+                fence_before(order);
                 self.0.load(order)
             }
 
@@ -144,27 +155,27 @@ pub(crate) use per_thread;
 /// A sequentially consistent load.
 #[track_caller]
 pub(crate) fn load_sc(word: &AtomicU64) -> u64 {
-    match writes_are_fenced() {
-        true => word.load(Acquire),
-        false => word.fetch_add(0, AcqRel),
+    match is_in(Rendering::Looks) {
+        true => word.fetch_add(0, AcqRel),
+        false => word.load(SeqCst),
     }
 }
 
 /// A sequentially consistent store.
 #[track_caller]
 pub(crate) fn store_sc(word: &AtomicU64, value: u64) {
-    match writes_are_fenced() {
-        true => word.store(value, SeqCst),
-        false => drop(word.swap(value, AcqRel)),
+    match is_in(Rendering::Looks) {
+        true => drop(word.swap(value, AcqRel)),
+        false => word.store(value, SeqCst),
     }
 }
 
 /// A release store.
 #[track_caller]
 pub(crate) fn store_release(word: &AtomicU64, value: u64) {
-    match writes_are_fenced() {
-        true => word.store(value, Release),
-        false => drop(word.swap(value, Release)),
+    match is_in(Rendering::Looks) {
+        true => drop(word.swap(value, Release)),
+        false => word.store(value, Release),
     }
 }
 

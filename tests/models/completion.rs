@@ -35,7 +35,8 @@ unsafe fn notified(observer: *mut Observer, node: &Node) {
     unsafe { (*observer.cast::<Counting>()).count.fetch_add(1, AcqRel) };
 }
 
-/// K1, A6: an observer added while the task completes is notified once: by the runner, or by its adder.
+/// K1, A6: an observer added while the task completes is notified once: by the runner, or by its adder. Two threads,
+/// exhaustive.
 #[test]
 fn k01_an_observer_added_at_completion_is_notified_exactly_once() {
     loom::model(|| {
@@ -52,7 +53,7 @@ fn k01_an_observer_added_at_completion_is_notified_exactly_once() {
     });
 }
 
-/// K1: two late adders and the runner: each record is notified once, and nobody runs another's.
+/// K1: two late adders and the runner: each record is notified once, and nobody runs another's. Three threads, two preemptions.
 #[test]
 fn k01_two_adders_at_completion_are_each_notified_exactly_once() {
     super::bounded(2, || {
@@ -77,7 +78,8 @@ fn k01_two_adders_at_completion_are_each_notified_exactly_once() {
     });
 }
 
-/// W4, A3: a registration that is taken back while the task completes is either gone or notified, never both.
+/// W4, A3: a registration that is taken back while the task completes is either gone or notified, never both. Two threads,
+/// exhaustive.
 #[test]
 fn w04_a_registration_is_taken_back_or_notified_never_both() {
     loom::model(|| {
@@ -93,7 +95,7 @@ fn w04_a_registration_is_taken_back_or_notified_never_both() {
     });
 }
 
-/// R5: a waiter that goes to sleep as the task completes wakes, and sees the result.
+/// R5: a waiter that goes to sleep as the task completes wakes, and sees the result. Two threads, exhaustive.
 #[test]
 fn r05_a_waiter_never_sleeps_through_completion() {
     loom::model(|| {
@@ -106,7 +108,7 @@ fn r05_a_waiter_never_sleeps_through_completion() {
     });
 }
 
-/// R5: two waiters both wake, with observers coming and going on the same word.
+/// R5: two waiters both wake, with observers coming and going on the same word. Three threads, two preemptions.
 #[test]
 fn r05_two_waiters_wake_beside_an_observer() {
     super::bounded(2, || {
@@ -127,7 +129,7 @@ fn r05_two_waiters_wake_beside_an_observer() {
     });
 }
 
-/// C3: of a claim and two cancels exactly one wins, and everyone agrees on which.
+/// C3: of a claim and two cancels exactly one wins, and everyone agrees on which. Two threads, exhaustive.
 #[test]
 fn c03_cancel_and_start_exclude_each_other() {
     loom::model(|| {
@@ -150,7 +152,7 @@ fn c03_cancel_and_start_exclude_each_other() {
     });
 }
 
-/// C6: a cancel wakes a waiter and notifies an observer like any completion.
+/// C6: a cancel wakes a waiter and notifies an observer like any completion. Two threads, exhaustive.
 #[test]
 fn c06_cancel_is_heard_by_waiters_and_observers() {
     loom::model(|| {
@@ -173,7 +175,7 @@ fn c06_cancel_is_heard_by_waiters_and_observers() {
 }
 
 /// The last release: whoever gives the last reference up destroys the node, exactly once (loom reports a leak or a use after
-/// the end), and sees what the runner wrote.
+/// the end), and sees what the runner wrote. Two threads, exhaustive.
 #[test]
 fn o01_the_last_reference_is_given_up_exactly_once() {
     loom::model(|| {
@@ -187,7 +189,7 @@ fn o01_the_last_reference_is_given_up_exactly_once() {
     });
 }
 
-/// The same with a third holder, and a runner that finds observers.
+/// The same with a third holder, and a runner that finds observers. Three threads, three preemptions.
 #[test]
 fn o01_the_last_reference_of_three_is_given_up_exactly_once() {
     super::bounded(3, || {
@@ -205,7 +207,8 @@ fn o01_the_last_reference_of_three_is_given_up_exactly_once() {
 }
 
 /// N1: a waiter runs the task while the queue's entry, with its reference, is still to be taken. One of the two runs it; the
-/// waiter, on its own reference, sees the result; the last of the two references ends the node, exactly once.
+/// waiter, on its own reference, sees the result; the last of the two references ends the node, exactly once. Two threads,
+/// exhaustive.
 #[test]
 fn n01_a_task_run_by_its_waiter_outlives_neither_the_waiter_nor_its_entry() {
     loom::model(|| {
@@ -227,7 +230,7 @@ fn n01_a_task_run_by_its_waiter_outlives_neither_the_waiter_nor_its_entry() {
     });
 }
 
-/// R9: of two takers exactly one gets the result.
+/// R9: of two takers exactly one gets the result. Two threads, exhaustive.
 #[test]
 fn r09_a_result_is_taken_once() {
     loom::model(|| {
@@ -245,7 +248,7 @@ fn r09_a_result_is_taken_once() {
 }
 
 /// O2: a failure without memory for its record keeps its code where the list of observers was: the records are notified
-/// all the same, also one that is added at that moment.
+/// all the same, also one that is added at that moment. Two threads, exhaustive.
 #[test]
 fn o02_a_failure_kept_in_place_loses_no_observer() {
     loom::model(|| {

@@ -37,7 +37,8 @@ fn take(queue: &Shared, into: &mut Vec<usize>) -> bool {
     }
 }
 
-/// P3, P4: two producers over the edge of a segment: nothing lost, nothing twice, each producer's entries in its order.
+/// P3, P4: two producers over the edge of a segment: nothing lost, nothing twice, each producer's entries in its order. Two
+/// threads, three preemptions.
 #[test]
 fn p03_two_producers_keep_their_order() {
     super::bounded(3, || {
@@ -57,7 +58,8 @@ fn p03_two_producers_keep_their_order() {
     });
 }
 
-/// P3: two takers share what a producer pushes; each sees its part in order, and segments are reused.
+/// P3: two takers share what a producer pushes; each sees its part in order, and segments are reused. Two threads, two
+/// preemptions.
 #[test]
 fn p03_two_takers_lose_and_repeat_nothing() {
     super::bounded(2, || {
@@ -84,7 +86,24 @@ fn p03_two_takers_lose_and_repeat_nothing() {
     });
 }
 
-/// D1, P4: a push is accepted before the close, and then found after it, or refused.
+/// P3: a segment that its reader has left is filled again by a producer that never reads. Two threads, two preemptions.
+#[test]
+fn p03_a_segment_is_filled_again_only_when_its_reader_has_left_it() {
+    super::bounded(2, || {
+        let queue = Arc::new(Shared::new().unwrap());
+        let other = queue.clone();
+        let producer = thread::spawn(move || (1..=7).for_each(|n| other.push(entry(n)).unwrap()));
+        let mut out = Vec::new();
+        for _ in 0..3 {
+            take(&queue, &mut out);
+        }
+        producer.join().unwrap();
+        while take(&queue, &mut out) {}
+        assert_eq!(out, [1, 2, 3, 4, 5, 6, 7]);
+    });
+}
+
+/// D1, P4: a push is accepted before the close, and then found after it, or refused. Two threads, exhaustive.
 #[test]
 fn d01_a_push_is_before_the_close_or_refused() {
     loom::model(|| {
@@ -105,7 +124,7 @@ fn d01_a_push_is_before_the_close_or_refused() {
     });
 }
 
-/// P9: many at once: all or none, in order, over the edge of segments.
+/// P9: many at once: all or none, in order, over the edge of segments. Two threads, exhaustive.
 #[test]
 fn p09_many_entries_are_one_operation() {
     loom::model(|| {
@@ -121,10 +140,10 @@ fn p09_many_entries_are_one_operation() {
 }
 
 /// The producer's fence (pitfall 2): a producer that publishes and then finds nobody asleep, and a worker that announces its
-/// sleep and then finds no work, cannot both be right.
+/// sleep and then finds no work, cannot both be right. Two threads, exhaustive, in every rendering.
 #[test]
 fn p02_a_push_and_a_last_look_cannot_miss_each_other() {
-    super::in_both_renderings(|| {
+    super::in_every_rendering(|| {
         loom::model(|| {
             let queue = Arc::new(Shared::new().unwrap());
             let asleep = Arc::new(crate::sync::AtomicU64::new(0));
@@ -141,7 +160,7 @@ fn p02_a_push_and_a_last_look_cannot_miss_each_other() {
     });
 }
 
-/// C8: a sweep beside a producer: the dead are gone, the living keep their order.
+/// C8: a sweep beside a producer: the dead are gone, the living keep their order. Two threads, exhaustive.
 #[test]
 fn c08_a_sweep_keeps_the_living_in_order() {
     loom::model(|| {
@@ -174,7 +193,7 @@ fn dead_node() -> NonNull<Node> {
     node
 }
 
-/// A taker that finds the head locked is told so, rather than that there is nothing.
+/// A taker that finds the head locked is told so, rather than that there is nothing. Two threads, exhaustive.
 #[test]
 fn p02_a_contended_queue_is_not_called_empty() {
     loom::model(|| {

@@ -5,7 +5,7 @@ use crate::completion::end_pending;
 use crate::queue::release;
 use crate::task::node::{Held, Node, Reference};
 use crate::task::payload::{self, Kept};
-use crate::task::state::CANCELLED;
+use crate::task::state::{references, CANCELLED};
 use loom::sync::atomic::{AtomicUsize, Ordering::*};
 use loom::sync::Arc;
 use loom::thread;
@@ -80,7 +80,7 @@ impl Prepared {
     }
 }
 
-/// Of two launchers one begins; what the other finds is not what the first is writing.
+/// Of two launchers one begins; what the other finds is not what the first is writing. Two threads, exhaustive.
 #[test]
 fn a_task_has_one_launcher() {
     loom::model(|| {
@@ -92,7 +92,8 @@ fn a_task_has_one_launcher() {
     });
 }
 
-/// C3, O1: a task that is cancelled as it is launched runs or is cancelled, and its payload is dropped once.
+/// C3, O1: a task that is cancelled as it is launched runs or is cancelled, and its payload is dropped once. Three threads,
+/// three preemptions.
 #[test]
 fn c03_a_task_cancelled_while_it_is_launched_ends_once() {
     super::bounded(3, || {
@@ -113,7 +114,8 @@ fn c03_a_task_cancelled_while_it_is_launched_ends_once() {
     });
 }
 
-/// D1: a launch that is refused leaves the task as it was, whatever others try meanwhile, and the next one succeeds.
+/// D1: a launch that is refused leaves the task as it was, whatever others try meanwhile, and the next one succeeds. Two
+/// threads, exhaustive.
 #[test]
 fn d01_a_refused_launch_leaves_no_trace() {
     loom::model(|| {
@@ -134,7 +136,7 @@ fn d01_a_refused_launch_leaves_no_trace() {
 }
 
 /// O3: a task that is executed belongs to its entry alone. While somebody else holds it, it is refused; a refused one is the
-/// launcher's as before; an accepted one ends with its taker, and its payload is dropped once.
+/// launcher's as before; an accepted one ends with its taker, and its payload is dropped once. Three threads, exhaustive.
 #[test]
 fn o03_an_executed_task_ends_with_its_entry() {
     loom::model(|| {
@@ -144,6 +146,7 @@ fn o03_an_executed_task_ends_with_its_entry() {
         let while_held = begin();
         holder.join().unwrap();
         if while_held {
+            assert_eq!(references(task.node().word()), 1, "somebody else holds it");
             unsafe { task.node().take_back_launch(Kept::Nothing) };
         }
         assert!(begin());
@@ -153,7 +156,7 @@ fn o03_an_executed_task_ends_with_its_entry() {
     });
 }
 
-/// A launcher that comes when another's launch is being refused.
+/// A launcher that comes when another's launch is being refused. Two threads, exhaustive.
 #[test]
 fn a_task_can_be_launched_by_another_once_a_launch_was_refused() {
     loom::model(|| {

@@ -16,6 +16,7 @@ mod executor;
 mod fifo;
 mod launch;
 mod nodes;
+mod pool;
 mod ring;
 mod waiting;
 mod wake;
@@ -24,11 +25,17 @@ use crate::sync::weak::{rendered, Rendering};
 use crate::task::TaskFn;
 use std::ffi::c_void;
 
-/// Explores the model in both renderings of sequential consistency (`sync::weak`): a *look* that is not sequentially consistent
-/// fails in one, a *write* in the other.
+/// Explores the model in two renderings of sequential consistency (`sync::weak`): a *write* that is not sequentially consistent
+/// fails in the second.
 fn in_both_renderings(explore: impl Fn()) {
     rendered(Rendering::Looks, &explore);
     rendered(Rendering::Writes, &explore);
+}
+
+/// The same in all three: a *load* that is not sequentially consistent fails in the last.
+fn in_every_rendering(explore: impl Fn()) {
+    in_both_renderings(&explore);
+    rendered(Rendering::Loads, &explore);
 }
 
 /// Explores with at most `preemptions` involuntary switches per execution.

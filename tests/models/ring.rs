@@ -17,10 +17,11 @@ fn number(entry: Entry) -> usize {
     }
 }
 
-/// The owner takes the newest back while a thief takes from the front: each entry goes to exactly one.
+/// The owner takes the newest back while a thief takes from the front: each entry goes to exactly one. Two threads,
+/// exhaustive, in every rendering.
 #[test]
 fn n01_taking_back_and_stealing_exclude_each_other() {
-    super::in_both_renderings(|| {
+    super::in_every_rendering(|| {
         loom::model(|| {
             let ring = Arc::new(Ring::new());
             ring.push(&[entry(1)]);
@@ -43,10 +44,10 @@ fn n01_taking_back_and_stealing_exclude_each_other() {
     });
 }
 
-/// The last entry: the owner takes it back, or one of two thieves has it.
+/// The last entry: the owner takes it back, or one of two thieves has it. Three threads, three preemptions, in every rendering.
 #[test]
 fn n01_the_last_entry_goes_to_one() {
-    super::in_both_renderings(|| {
+    super::in_every_rendering(|| {
         super::bounded(3, || {
             let ring = Arc::new(Ring::new());
             ring.push(&[entry(1)]);
@@ -64,7 +65,7 @@ fn n01_the_last_entry_goes_to_one() {
     });
 }
 
-/// The ring goes round: a slot is overwritten only when its entry has been taken.
+/// The ring goes round: a slot is overwritten only when its entry has been taken. Two threads, three preemptions.
 #[test]
 fn p03_a_reused_slot_never_yields_an_old_entry() {
     super::bounded(3, || {
@@ -83,10 +84,11 @@ fn p03_a_reused_slot_never_yields_an_old_entry() {
     });
 }
 
-/// An owner's push and a last look cannot miss each other (as for the shared queue).
+/// An owner's push and a last look cannot miss each other (as for the shared queue). Two threads, exhaustive, in every
+/// rendering.
 #[test]
 fn p02_an_own_push_and_a_last_look_cannot_miss_each_other() {
-    super::in_both_renderings(|| {
+    super::in_every_rendering(|| {
         loom::model(|| {
             let ring = Arc::new(Ring::new());
             let asleep = Arc::new(crate::sync::AtomicU64::new(0));
