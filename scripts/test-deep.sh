@@ -23,6 +23,7 @@ for tool in tsan asan memcheck helgrind drd; do
     step $tool own_tests tests/sanitizers/run.sh $tool
 done
 # Random programs of calls against a model of what they promise.
+step fuzz-format one cargo fmt --check --manifest-path fuzz/Cargo.toml
 step fuzz own_tests scripts/fuzz.sh 30
 # Faults, forks, old programs with new libraries: C programs that take longer than the others.
 step configure one cmake -S "$source_dir" -B "$build_dir/test" -DCMAKE_BUILD_TYPE=RelWithDebInfo \
