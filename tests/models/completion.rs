@@ -129,26 +129,27 @@ fn r05_two_waiters_wake_beside_an_observer() {
     });
 }
 
-/// C3: of a claim and two cancels exactly one wins, and everyone agrees on which. Two threads, exhaustive.
+/// C3: of a claim and two cancels at once exactly one wins, and everyone agrees on which. Three threads, three preemptions.
 #[test]
 fn c03_cancel_and_start_exclude_each_other() {
-    loom::model(|| {
+    super::bounded(3, || {
         let shared = node(3);
-        let canceller = thread::spawn(move || {
+        let cancel = move || {
             let won = shared.get().end_pending(CANCELLED).is_some();
             shared.release();
             won
+        };
+        let canceller = thread::spawn(cancel);
+        let runner = thread::spawn(move || {
+            let claimed = shared.get().claim();
+            match claimed {
+                true => finish_claimed(shared),
+                false => shared.release(),
+            }
+            claimed
         });
-        let won_here = shared.get().end_pending(CANCELLED).is_some();
-        let claimed = shared.get().claim();
-        let won_there = canceller.join().unwrap();
-        assert_eq!([won_here, won_there, claimed].iter().filter(|&&won| won).count(), 1);
-        if claimed {
-            finish_claimed(shared);
-        } else {
-            shared.release();
-        }
-        shared.release();
+        let winners = [cancel(), canceller.join().unwrap(), runner.join().unwrap()];
+        assert_eq!(winners.iter().filter(|&&won| won).count(), 1);
     });
 }
 
