@@ -64,7 +64,9 @@ valgrind_tool() {
     # Programs find the library by LD_LIBRARY_PATH first.
     link_flags=-Wl,--enable-new-dtags
     cargo_flags='--features plain-malloc'
-    valgrind=(valgrind "--tool=$1" --trace-children=yes --fair-sched=yes --error-exitcode=99 "--suppressions=$here/valgrind.supp")
+    # A test has stack frames of 2 MiB; by itself valgrind takes those for another stack.
+    valgrind=(valgrind "--tool=$1" --trace-children=yes --fair-sched=yes --error-exitcode=99 --max-stackframe=4194304
+        "--suppressions=$here/valgrind.supp")
     # Each process ends with a count; or the tool has given up.
     found='ERROR SUMMARY: [1-9]|Assertion .* failed|the .impossible. happened'
     divisor=400
