@@ -43,7 +43,7 @@ class Essence(surface.Types):
 def rust(name):
     """The same words for the name that Rust gives to a type."""
     # A function pointer that may be NULL is an option in Rust; an enum that C fills may have any value.
-    if function := re.fullmatch(r'Option<unsafe extern "C" fn\((.*)\)(?: -> (.*))?>', name):
+    if function := re.fullmatch(r'Option<unsafe extern "C(?:-unwind)?" fn\((.*)\)(?: -> (.*))?>', name):
         parameters = [rust(one) for one in function[1].split(", ")]
         return f"{rust(function[2] or 'void')} (*)({', '.join(parameters)})"
     if wrapped := re.fullmatch(r"MaybeUninit<(.*)>", name):

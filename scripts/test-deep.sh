@@ -15,7 +15,7 @@ begin_steps "$build_dir/deep-logs"
 # Random schedules of the whole executor (shuttle).
 step mixes cargo_tests env RUSTFLAGS="${RUSTFLAGS:-} --cfg shuttle" CARGO_TARGET_DIR="$cargo_dir/shuttle" \
     CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-    cargo test --release --locked --no-fail-fast --lib models
+    cargo test --release --locked --no-fail-fast --lib mixes -- --nocapture
 # Each ordering and each step of a protocol taken away, one at a time: the models (loom) must notice.
 step mutants own_tests env CARGO_TARGET_DIR="$cargo_dir/mutants" tests/models/mutants/run.py "$build_dir/mutants"
 # The C and C++ programs, and a stress program, under each tool.
