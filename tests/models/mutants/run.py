@@ -3,7 +3,7 @@
 
 The lists beside this file (*.toml) hold the mutants: a file, a text that occurs there exactly once (or `of` an outer text, once in that),
 what it becomes, the model that must fail, and why that text is needed. A mutant that no model can kill is listed too, with `survives`, the
-reason: its model must pass, so that the list stays true. The unbroken copy is checked first: every model that is named must pass.
+reason: its model must pass, so that the list stays true. In the unbroken copy every model that is named must pass.
 
 Usage: tests/models/mutants/run.py BUILD_DIRECTORY [--only WORD]…
 Copies the sources to BUILD_DIRECTORY/tree and builds there with the flags of the loom step of scripts/test.sh, in the cargo directory
@@ -159,33 +159,34 @@ def main():
         if not good:
             failed.append(mutant)
 
-    # One mutant is built while the models of the others run.
+    # One mutant is built while the models of the others run, those of the unbroken copy first.
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         program = directory / "unbroken"
         shutil.copy2(build(tree), program)
         models = sorted({mutant["model"] for mutant in listed})
-        passed = dict(zip(models, pool.map(lambda model: run(program, model), models)))
-        for model, (good, took) in passed.items():
-            print(f"unbroken: {model}: {'passes' if good else 'FAILS'} in {took:.1f} s", flush=True)
-        if not all(good for good, _ in passed.values()):
-            raise Broken("a model fails without any mutant")
+        passed = {model: pool.submit(run, program, model) for model in models}
         running = {}
         for number, mutant in enumerate(listed):
             path = tree / mutant["file"]
             source = path.read_text()
             try:
                 path.write_text(apply(mutant, source))
-                program = directory / f"mutant-{number}"
-                shutil.copy2(build(tree), program)
-                running[pool.submit(check, mutant, program)] = mutant
-            except Broken as broken:
-                report(mutant, str(broken), False)
+                broken = directory / f"mutant-{number}"
+                shutil.copy2(build(tree), broken)
+                running[pool.submit(check, mutant, broken)] = mutant
+            except Broken as error:
+                report(mutant, str(error), False)
             finally:
                 path.write_text(source)
             for done in [check for check in running if check.done()]:
                 report(running.pop(done), *done.result())
         for done in concurrent.futures.as_completed(running):
             report(running[done], *done.result())
+        for model, done in passed.items():
+            good, took = done.result()
+            print(f"unbroken: {model}: {'passes' if good else 'FAILS'} in {took:.1f} s", flush=True)
+        if not all(done.result()[0] for done in passed.values()):
+            raise Broken("a model fails without any mutant")
 
     survivors = [mutant for mutant in listed if "survives" in mutant and mutant not in failed]
     print(f"\n{len(listed) - len(failed) - len(survivors)} mutants killed, {len(survivors)} survive as listed")
