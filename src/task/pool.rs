@@ -77,7 +77,12 @@ mod plain {
     /// From `alloc`, not used again.
     pub(crate) unsafe fn free(node: NonNull<Node>) {
         // SAFETY: this function's contract.
-        drop(unsafe { Box::from_raw(node.as_ptr()) });
+        unsafe {
+            // loom does not watch memory that goes, but a write: whoever may still read the node races with this one.
+            #[cfg(loom)]
+            node.as_ref().value.with_mut(|value| *value = std::ptr::null_mut());
+            drop(Box::from_raw(node.as_ptr()));
+        }
     }
 }
 
