@@ -62,7 +62,7 @@ fn enter(world: &World, task: usize) -> usize {
     executor
 }
 
-pub unsafe extern "C" fn run_task(arg: *mut c_void) -> *mut c_void {
+pub unsafe extern "C-unwind" fn run_task(arg: *mut c_void) -> *mut c_void {
     let (world, task) = (world(), owner(arg));
     let executor = enter(&world, task);
     let (script, depth) = world.script_of(task);
@@ -87,26 +87,26 @@ fn outside_task() -> Arc<World> {
     world()
 }
 
-pub unsafe extern "C" fn drop_arg(arg: *mut c_void) {
+pub unsafe extern "C-unwind" fn drop_arg(arg: *mut c_void) {
     count(&outside_task().accounts.tasks[id(Kind::Argument, arg)].drop_arg);
 }
 
-pub unsafe extern "C" fn drop_result(result: *mut c_void) {
+pub unsafe extern "C-unwind" fn drop_result(result: *mut c_void) {
     count(&outside_task().accounts.tasks[id(Kind::Result, result)].drop_result);
 }
 
-pub unsafe extern "C" fn drop_payload(payload: *mut c_void) {
+pub unsafe extern "C-unwind" fn drop_payload(payload: *mut c_void) {
     let task = owner(payload);
     // SAFETY: ours for this call. Who reads it later finds something else.
     unsafe { payload.cast::<usize>().write_unaligned(0) };
     count(&outside_task().accounts.tasks[task].drop_payload);
 }
 
-pub unsafe extern "C" fn drop_failure(payload: *mut c_void) {
+pub unsafe extern "C-unwind" fn drop_failure(payload: *mut c_void) {
     count(&outside_task().accounts.tasks[id(Kind::Failure, payload)].drop_failure);
 }
 
-pub unsafe extern "C" fn done(future: *mut tp_future, user_data: *mut c_void) {
+pub unsafe extern "C-unwind" fn done(future: *mut tp_future, user_data: *mut c_void) {
     let (world, callback) = (outside_task(), id(Kind::Callback, user_data));
     // SAFETY: lent for the call.
     if !unsafe { tp_future_done(future) } {
@@ -119,7 +119,7 @@ pub unsafe extern "C" fn done(future: *mut tp_future, user_data: *mut c_void) {
     }
 }
 
-pub unsafe extern "C" fn initialize(user_data: *mut c_void) -> c_int {
+pub unsafe extern "C-unwind" fn initialize(user_data: *mut c_void) -> c_int {
     let (world, executor) = (outside_task(), id(Kind::UserData, user_data));
     let it = &world.accounts.executors[executor];
     if it.fragile && get(&it.initialized) > 0 {
@@ -130,7 +130,7 @@ pub unsafe extern "C" fn initialize(user_data: *mut c_void) -> c_int {
     0
 }
 
-pub unsafe extern "C" fn finalize(user_data: *mut c_void) {
+pub unsafe extern "C-unwind" fn finalize(user_data: *mut c_void) {
     let executor = id(Kind::UserData, user_data);
     let it = &outside_task().accounts.executors[executor];
     if count(&it.finalized) > get(&it.initialized) {
@@ -138,11 +138,11 @@ pub unsafe extern "C" fn finalize(user_data: *mut c_void) {
     }
 }
 
-pub unsafe extern "C" fn drop_user_data(user_data: *mut c_void) {
+pub unsafe extern "C-unwind" fn drop_user_data(user_data: *mut c_void) {
     count(&outside_task().accounts.executors[id(Kind::UserData, user_data)].user_data_dropped);
 }
 
-pub unsafe extern "C" fn unhandled(error: *const tp_error, user_data: *mut c_void) {
+pub unsafe extern "C-unwind" fn unhandled(error: *const tp_error, user_data: *mut c_void) {
     // SAFETY: lent for the call.
     let task = unsafe { (*error).code } as usize;
     let world = outside_task();

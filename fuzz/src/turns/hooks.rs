@@ -66,7 +66,7 @@ fn owner(arg: *mut c_void) -> TaskId {
     task
 }
 
-pub unsafe extern "C" fn run_task(arg: *mut c_void) -> *mut c_void {
+pub unsafe extern "C-unwind" fn run_task(arg: *mut c_void) -> *mut c_void {
     let task = owner(arg);
     let home = STAGE.with(|handles| handles.executor_of(tp_executor_current()));
     STAGE.report(Event::Entered { task, home });
@@ -76,15 +76,15 @@ pub unsafe extern "C" fn run_task(arg: *mut c_void) -> *mut c_void {
     }
 }
 
-pub unsafe extern "C" fn drop_arg(arg: *mut c_void) {
+pub unsafe extern "C-unwind" fn drop_arg(arg: *mut c_void) {
     report(Event::DropArg(id(Kind::Argument, arg)));
 }
 
-pub unsafe extern "C" fn drop_result(result: *mut c_void) {
+pub unsafe extern "C-unwind" fn drop_result(result: *mut c_void) {
     report(Event::DropResult(id(Kind::Result, result)));
 }
 
-pub unsafe extern "C" fn drop_payload(payload: *mut c_void) {
+pub unsafe extern "C-unwind" fn drop_payload(payload: *mut c_void) {
     let task = owner(payload);
     let size = STAGE.with(|handles| handles.payloads.remove(&payload.addr())).map_or(0, |(_, size)| size);
     // SAFETY: it is ours for this call. Who reads it later finds something else.
@@ -92,11 +92,11 @@ pub unsafe extern "C" fn drop_payload(payload: *mut c_void) {
     report(Event::DropPayload(task));
 }
 
-pub unsafe extern "C" fn drop_failure(payload: *mut c_void) {
+pub unsafe extern "C-unwind" fn drop_failure(payload: *mut c_void) {
     report(Event::DropFailure(id(Kind::Failure, payload)));
 }
 
-pub unsafe extern "C" fn done(future: *mut tp_future, user_data: *mut c_void) {
+pub unsafe extern "C-unwind" fn done(future: *mut tp_future, user_data: *mut c_void) {
     let callback = id(Kind::Callback, user_data);
     // SAFETY: lent for the call.
     let is_done = unsafe { tp_future_done(future) };
@@ -107,7 +107,7 @@ pub unsafe extern "C" fn done(future: *mut tp_future, user_data: *mut c_void) {
     act();
 }
 
-pub unsafe extern "C" fn initialize(user_data: *mut c_void) -> c_int {
+pub unsafe extern "C-unwind" fn initialize(user_data: *mut c_void) -> c_int {
     let executor = id(Kind::UserData, user_data);
     let failed = STAGE.with(|handles| {
         let (failing, runs) = &mut handles.initializers[executor];
@@ -118,15 +118,15 @@ pub unsafe extern "C" fn initialize(user_data: *mut c_void) -> c_int {
     c_int::from(failed)
 }
 
-pub unsafe extern "C" fn finalize(user_data: *mut c_void) {
+pub unsafe extern "C-unwind" fn finalize(user_data: *mut c_void) {
     report(Event::Finalize(id(Kind::UserData, user_data)));
 }
 
-pub unsafe extern "C" fn drop_user_data(user_data: *mut c_void) {
+pub unsafe extern "C-unwind" fn drop_user_data(user_data: *mut c_void) {
     report(Event::DropUserData(id(Kind::UserData, user_data)));
 }
 
-pub unsafe extern "C" fn unhandled(error: *const tp_error, user_data: *mut c_void) {
+pub unsafe extern "C-unwind" fn unhandled(error: *const tp_error, user_data: *mut c_void) {
     // SAFETY: lent for the call.
     let report_of = read_report(unsafe { &*error });
     report(Event::Unhandled { executor: id(Kind::UserData, user_data), report: report_of });
