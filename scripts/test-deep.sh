@@ -25,7 +25,7 @@ for tool in tsan asan memcheck; do
 done
 step helgrind own_tests tests/sanitizers/run.sh helgrind c_bad_input c_callbacks c_completion_queue c_deadlock c_executor c_from_cpp \
     c_future c_inside_task c_launch c_regressions_hooks c_status c_wait callbacks_many hello sanitizers_stress
-step drd own_tests tests/sanitizers/run.sh drd c_status c_wait hello
+step drd own_tests tests/sanitizers/run.sh drd c_status hello
 # Random programs of calls against a model of what they promise.
 step fuzz-format one cargo fmt --check --manifest-path fuzz/Cargo.toml
 step fuzz own_tests scripts/fuzz.sh 30
