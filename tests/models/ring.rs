@@ -61,6 +61,9 @@ fn n01_the_last_entry_goes_to_one() {
             let stolen = thieves.into_iter().map(|thief| thief.join().unwrap()).filter(|won| *won).count();
             assert_eq!(stolen + usize::from(back), 1);
             assert!(ring.take_front().is_none());
+            // Whoever had it, the next one has its place.
+            ring.push(&[entry(2)]);
+            assert_eq!(ring.take_front().map(number), Some(2));
         })
     });
 }
