@@ -120,8 +120,12 @@ def run(program, model):
         return True, took
     if done.returncode == 101 and "test result: FAILED. 0 passed; 1 failed" in done.stdout:
         return False, took
-    # What loom's threads hold when a model fails may fail once more as it goes, which ends the program before it can say so.
-    if done.returncode == -signal.SIGABRT and f"thread 'models::{model}'" in done.stdout + done.stderr:
+    # What loom's threads hold when a model fails may fail once more as it goes, which ends the program before it can say so. And
+    # a model that follows a pointer which is none may end at once.
+    output = done.stdout + done.stderr
+    if done.returncode == -signal.SIGABRT and f"thread 'models::{model}'" in output:
+        return False, took
+    if done.returncode == -signal.SIGSEGV and "running 1 test" in output:
         return False, took
     raise Broken(f"{model}: did not run (status {done.returncode}):\n{done.stdout}{done.stderr}")
 
