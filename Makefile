@@ -43,7 +43,6 @@ test-deep:
 	@scripts/test-deep.sh
 
 fuzz:
-	@scripts/setup-debian.sh cargo cc c++
 	@scripts/fuzz.sh $(or $(SECONDS),600)
 
 soak:

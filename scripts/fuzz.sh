@@ -14,6 +14,7 @@ targets=("$@")
 share=$((seconds / ${#targets[@]}))
 [ "$share" -gt 0 ] || { echo "fuzz.sh: $seconds seconds are too few" >&2 && exit 2; }
 
+scripts/setup-debian.sh cargo cc c++ || exit
 # The toolchain whose compiler has coverage for libFuzzer and AddressSanitizer.
 toolchain=${TPEXEC_NIGHTLY:-nightly}
 host=$(rustc "+$toolchain" -vV | sed -n 's/^host: //p')

@@ -44,6 +44,23 @@ ctest_tests() {
 # Our own programs and scripts end with a line "N passed, N failed".
 own_tests() { awk '/^[0-9]+ passed, [0-9]+ failed$/ { passed += $1; failed += $3 } END { print passed + 0, failed + 0 }'; }
 
+# build_programs: the steps that build the C and C++ programs, in $build_dir/test.
+build_programs() {
+    step configure one cmake -S "$source_dir" -B "$build_dir/test" -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+        -DTPEXEC_CARGO_TARGET_DIR="$cargo_dir" -DTPEXEC_CARGO_FLAGS="${TPEXEC_CARGO_FLAGS:-}"
+    step build one cmake --build "$build_dir/test" --parallel "$(nproc)"
+}
+
+# explore NAME CHECKER TESTS…: the step NAME, models under a model checker. They are optimized, but not across crates, which takes
+# longer than it saves.
+explore() {
+    local name=$1 checker=$2
+    shift 2
+    step "$name" cargo_tests env RUSTFLAGS="${RUSTFLAGS:-} --cfg $checker" CARGO_TARGET_DIR="$cargo_dir/$checker" \
+        CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+        cargo test --release --locked --no-fail-fast --lib "$@"
+}
+
 # Prints what every step came to; false if anything failed.
 end_steps() {
     printf '\n'

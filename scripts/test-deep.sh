@@ -13,9 +13,7 @@ scripts/setup-debian.sh abidiff abidw addr2line cargo cc c++ clang cmake git llv
 begin_steps "$build_dir/deep-logs"
 
 # Random schedules of the whole executor (shuttle).
-step mixes cargo_tests env RUSTFLAGS="${RUSTFLAGS:-} --cfg shuttle" CARGO_TARGET_DIR="$cargo_dir/shuttle" \
-    CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-    cargo test --release --locked --no-fail-fast --lib mixes -- --nocapture
+explore mixes shuttle mixes -- --nocapture
 # Each ordering and each step of a protocol taken away, one at a time: the models (loom) must notice.
 step mutants own_tests env CARGO_TARGET_DIR="$cargo_dir/mutants" tests/models/mutants/run.py "$build_dir/mutants"
 # The C and C++ programs, the examples and a stress program under each tool. helgrind and drd run one thread at a time and watch every
@@ -30,9 +28,7 @@ step drd own_tests tests/sanitizers/run.sh drd c_status hello
 step fuzz-format one cargo fmt --check --manifest-path fuzz/Cargo.toml
 step fuzz own_tests scripts/fuzz.sh 30
 # Faults, forks, old programs with new libraries: C programs that take longer than the others.
-step configure one cmake -S "$source_dir" -B "$build_dir/test" -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-    -DTPEXEC_CARGO_TARGET_DIR="$cargo_dir" -DTPEXEC_CARGO_FLAGS="${TPEXEC_CARGO_FLAGS:-}"
-step build one cmake --build "$build_dir/test" --parallel "$(nproc)"
+build_programs
 step ctest-deep ctest_tests cmake -E chdir "$build_dir/test" ctest -C Deep -L deep --output-on-failure --parallel "$(nproc)"
 # A minute of everything at full load, with exact accounting.
 step soak own_tests scripts/soak.sh 60

@@ -14,14 +14,9 @@ step format one cargo fmt --check
 step clippy one cargo clippy --locked --all-targets -- -D warnings
 # The tests in Rust; among them the header (current, every dialect, gcc and clang) and the exported symbols.
 step rust cargo_tests cargo test --locked --no-fail-fast
-# The models: every interleaving loom can reach, of the library compiled for it; optimized, but not across crates, which takes longer
-# than it saves.
-step loom cargo_tests env RUSTFLAGS="${RUSTFLAGS:-} --cfg loom" CARGO_TARGET_DIR="$cargo_dir/loom" \
-    CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-    cargo test --release --locked --no-fail-fast --lib models
-step configure one cmake -S "$source_dir" -B "$build_dir/test" -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-    -DTPEXEC_CARGO_TARGET_DIR="$cargo_dir" -DTPEXEC_CARGO_FLAGS="${TPEXEC_CARGO_FLAGS:-}"
-step build one cmake --build "$build_dir/test" --parallel "$(nproc)"
+# The models: every interleaving loom can reach, of the library compiled for it.
+explore loom loom models
+build_programs
 # The C tests, the examples with their output, the parallel wc against wc, and the consumers of an installation.
 step ctest ctest_tests cmake -E chdir "$build_dir/test" ctest --output-on-failure --parallel "$(nproc)"
 # The benchmark's tables and verdicts, from measurements made up for the purpose.
