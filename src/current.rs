@@ -140,14 +140,7 @@ impl Here {
         node: *const Node,
         call: impl FnOnce() -> *mut c_void,
     ) -> (*mut c_void, Option<Reported>) {
-        let outer = self.frame.get();
-        let frame = Frame { what: node, outer, failure: Cell::new(std::ptr::null_mut()), code: Cell::new(0) };
-        self.frame.set(&frame);
-        let value = must_return(call);
-        if !std::ptr::eq(self.frame.get(), &frame) {
-            self.came_back_elsewhere(true);
-        }
-        self.frame.set(outer);
+        let (value, frame) = self.enter(node, true, call);
         let record = NonNull::new(frame.failure.get());
         (value, record.map(|record| Reported { record, code: frame.code.get() }))
     }
@@ -155,25 +148,26 @@ impl Here {
     /// For models: this thread is inside of that task.
     #[cfg(all(test, any(loom, shuttle)))]
     pub(crate) fn inside<R>(&self, node: *const Node, call: impl FnOnce() -> R) -> R {
-        let outer = self.frame.get();
-        let frame = Frame { what: node, outer, failure: Cell::new(std::ptr::null_mut()), code: Cell::new(0) };
-        self.frame.set(&frame);
-        let answer = call();
-        self.frame.set(outer);
-        answer
+        self.enter(node, false, call).0
     }
 
     /// Calls a hook.
     fn run_hook<R>(&self, call: impl FnOnce() -> R) -> R {
-        let (outer, on_worker) = (self.frame.get(), self.is_worker());
-        let frame = Frame { what: HOOK, outer, failure: Cell::new(std::ptr::null_mut()), code: Cell::new(0) };
+        self.enter(HOOK, self.is_worker(), call).0
+    }
+
+    /// Calls a function of the user's as the innermost one; gives what it returned, and its frame, which is over.
+    #[inline(always)]
+    fn enter<R>(&self, what: *const Node, on_worker: bool, call: impl FnOnce() -> R) -> (R, Frame) {
+        let outer = self.frame.get();
+        let frame = Frame { what, outer, failure: Cell::new(std::ptr::null_mut()), code: Cell::new(0) };
         self.frame.set(&frame);
         let answer = must_return(call);
         if !std::ptr::eq(self.frame.get(), &frame) {
             self.came_back_elsewhere(on_worker);
         }
         self.frame.set(outer);
-        answer
+        (answer, frame)
     }
 
     /// A function has returned and the innermost frame is not its own.
