@@ -412,8 +412,8 @@ typedef struct tp_executor_config {
  * that leaves in another way ends the process, and never hangs it:
  *
  * - a C++ exception: SIGABRT, by std::terminate() where nothing would catch it, else by the library with a message;
- * - pthread_exit(): SIGABRT with a message. So does cancelling the thread; but pthread_cancel() of a worker waits for
- *   ever, because workers run with cancellation disabled, unless a task enables it;
+ * - pthread_exit(): SIGABRT with a message. So does cancelling the thread; but what pthread_cancel() asks of a worker
+ *   stays pending, because workers run with cancellation disabled, unless a task enables it;
  * - longjmp() out of it is undefined, as C has it. Out of a function that runs inside of another one, into that, it is
  *   SIGABRT with a message when the outer one returns. A longjmp() that stays inside is fine;
  * - more stack than the worker has: SIGSEGV, from the guard page below the stack. See stack_size in tp_executor_config.
