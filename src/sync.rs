@@ -3,7 +3,8 @@
 //! Every protocol of the core is written against this module, so that the very same source runs under two model checkers:
 //! loom (`--cfg loom`: every interleaving and reordering of a small model) and shuttle (`--cfg shuttle`: very many random
 //! schedules of a larger one). What differs is in the three backends: `sync::real`, `sync::weak` (loom), `sync::random`
-//! (shuttle). What the operating system does, threads, sleep and time, is `sys::model` there.
+//! (shuttle); the latter two share `sync::modelled`. What the operating system does, threads, sleep and time, is `sys::model`
+//! there.
 //!
 //! The store-buffering points of the core (publish, then look for sleepers; go to sleep, then look for work) need sequential
 //! consistency. They use [`load_sc`] and [`store_sc`], and `SeqCst` read-modify-writes; `sync::weak` says what becomes of
@@ -26,6 +27,8 @@ pub(crate) mod native {
 mod cell;
 #[cfg(any(loom, shuttle))]
 mod channel;
+#[cfg(any(loom, shuttle))]
+pub(crate) mod modelled;
 
 #[cfg(not(any(loom, shuttle)))]
 mod real;

@@ -13,7 +13,6 @@
 //! * [`Rendering::Loads`]: as on Power, each sequentially consistent load follows a full fence; everything else is plain. A model
 //!   notices when a *load* is no longer sequentially consistent, of whichever side.
 
-use crate::status::Result;
 pub(crate) use loom::cell::UnsafeCell;
 use loom::sync::atomic;
 pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicUsize};
@@ -23,6 +22,7 @@ use std::cell::Cell;
 use std::sync::atomic::Ordering::{self, *};
 
 pub(crate) use super::channel::{bounded, Receiver, Sender};
+pub(crate) use super::modelled::{global, null_pointers, nulls, per_thread};
 
 /// What becomes of sequentially consistent accesses; see the module's text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -130,28 +130,6 @@ macro_rules! fenced {
 fenced!(AtomicU32, u32);
 fenced!(AtomicU64, u64);
 
-/// A process-wide static, which begins anew with each execution.
-macro_rules! global {
-    ($(#[$doc:meta])* static $name:ident: $type:ty = $value:expr;) => {
-        loom::lazy_static! {
-            $(#[$doc])*
-            static ref $name: $type = $value;
-        }
-    };
-}
-pub(crate) use global;
-
-/// A variable of which each thread has its own.
-macro_rules! per_thread {
-    ($(#[$doc:meta])* static $name:ident: $type:ty = $value:expr;) => {
-        loom::thread_local! {
-            $(#[$doc])*
-            static $name: $type = $value;
-        }
-    };
-}
-pub(crate) use per_thread;
-
 /// A sequentially consistent load.
 #[track_caller]
 pub(crate) fn load_sc(word: &AtomicU64) -> u64 {
@@ -177,19 +155,6 @@ pub(crate) fn store_release(word: &AtomicU64, value: u64) {
         true => drop(word.swap(value, Release)),
         false => word.store(value, Release),
     }
-}
-
-/// An array of null pointers.
-macro_rules! nulls {
-    ($n:expr) => {
-        std::array::from_fn::<_, { $n }, _>(|_| AtomicPtr::new(std::ptr::null_mut()))
-    };
-}
-pub(crate) use nulls;
-
-/// `n` null pointers: loom's are more than their bits.
-pub(crate) fn null_pointers<T>(n: usize) -> Result<Box<[AtomicPtr<T>]>> {
-    Ok((0..n).map(|_| AtomicPtr::new(std::ptr::null_mut())).collect())
 }
 
 /// A pause after `before` others in a row; returns how many there were.
