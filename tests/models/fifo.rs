@@ -1,4 +1,4 @@
-//! The shared queue: push, take, close, sweep (`src/queue/shared.rs`).
+//! The shared queue: push, take, close, sweep (`src/queue/shared.rs` and its two ends).
 
 use super::{pointer, NOTHING};
 use crate::queue::shared::{Refused, Shared, Taken};
