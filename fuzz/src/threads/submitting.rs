@@ -40,7 +40,6 @@ impl Maker<'_> {
         let (handle, n) = (self.world.executors[executor].0, usize::from(self.b >> 4) % 8);
         let several = matches!(action, Action::SubmitMany | Action::Map);
         let Some(first) = self.new_tasks(if several { n } else { 1 }, executor) else { return };
-        let it = &self.world.accounts.tasks[first];
         let closed = get(&self.world.accounts.executors[executor].closed) != 0;
         let submitted =
             |n: usize, status: Status| self.world.accounts.submitted(executor, first..first + n, status, closed);
@@ -55,6 +54,7 @@ impl Maker<'_> {
                 }
                 Action::Execute => submitted(1, of(tp_execute(handle, RUN, argument(first)))),
                 Action::SubmitTask => {
+                    let it = &self.world.accounts.tasks[first];
                     let mut task: tp_task = std::mem::zeroed();
                     (task.size, task.r#fn, task.arg) = (size_of_val(&task), RUN, argument(first));
                     task.drop_arg = Some(hooks::drop_arg);
