@@ -17,7 +17,7 @@
 #include <sys/time.h>
 #include <time.h>
 
-enum { SECOND = 1000000000, SLICE = 1000000, HELD_FOR = 10000000 };
+enum { SECOND = 1000000000, SLICE = 1000000, HELD_FOR = CLOCK_SHIM_HELD_MS * 1000000 };
 
 /* What the clock is off by, in hours, one after the other. */
 static const int64_t hours_off[] = {0, 7, -5, 1, -26, 12, -1, 50};
