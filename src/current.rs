@@ -12,7 +12,7 @@
 
 use crate::executor::Executor;
 use crate::status::{Error, Result, Status, NO_MEMORY};
-use crate::sync::per_thread;
+use crate::sync::{per_thread, MODEL};
 use crate::sys::thread;
 use crate::sys::tls::{self, Word};
 use crate::task::extra::Failure;
@@ -214,6 +214,10 @@ struct AbortIfUnwound;
 
 impl Drop for AbortIfUnwound {
     fn drop(&mut self) {
+        if MODEL {
+            // A model that fails is unwound, and says why.
+            return;
+        }
         // Which of them it was destructors are not told.
         thread::abort_saying(
             c"libtpexec: an exception, pthread_exit() or thread cancellation has left a function of the program's",
