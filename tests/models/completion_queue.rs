@@ -4,6 +4,7 @@ use super::nodes::{finish, node, Shared};
 use crate::completion_queue::CompletionQueue;
 use crate::status::TIMEOUT;
 use crate::sys::model::strike;
+use crate::task::state::REF;
 use crate::wait::Timeout;
 use loom::thread;
 use std::ptr::NonNull;
@@ -136,6 +137,7 @@ fn a03_a_queue_may_be_freed_while_a_future_completes() {
         let runner = thread::spawn(move || finish(task));
         queue.free();
         runner.join().unwrap();
+        assert_eq!(task.get().word() / REF, 1, "the record has kept its reference");
         task.release();
     });
 }

@@ -13,9 +13,11 @@ fn running(references: u64) -> Shared {
     task
 }
 
-/// On the thread that runs `task`: waits inside of it until `target` is done, then ends it.
+/// On the thread that runs `task`: waits inside of it until `target` is done, then ends it. Whatever became of the wait, nobody
+/// finds this thread in the graph any more.
 fn wait_and_finish(task: Shared, target: Shared) -> Result<()> {
     let waited = here(|here| here.inside(task.0.as_ptr(), || until_done(target.get(), Timeout::Forever)));
+    assert!(unsafe { task.get().blocked_record() }.is_null());
     target.release();
     finish_claimed(task);
     waited
