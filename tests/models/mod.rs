@@ -16,6 +16,7 @@ mod executor;
 mod fifo;
 mod launch;
 mod nodes;
+mod orders;
 mod pool;
 mod ring;
 mod waiting;

@@ -17,12 +17,12 @@ fn number(entry: Entry) -> usize {
     }
 }
 
-/// The owner takes the newest back while a thief takes from the front: each entry goes to exactly one. Two threads,
-/// exhaustive, in every rendering.
+/// The owner takes the newest back while a thief takes from the front: each entry goes to exactly one. Two threads, three
+/// preemptions, in every rendering.
 #[test]
 fn n01_taking_back_and_stealing_exclude_each_other() {
     super::in_every_rendering(|| {
-        loom::model(|| {
+        super::bounded(3, || {
             let ring = Arc::new(Ring::new());
             ring.push(&[entry(1)]);
             ring.push(&[entry(2)]);
