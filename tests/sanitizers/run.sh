@@ -97,7 +97,7 @@ run_program() {
     under_tool "$name" "$program" "${arguments[@]}"
     status=$?
     if [ -n "$(findings "$name")" ]; then
-        findings "$name" | head -n 60
+        findings "$name" | sed -n 1,60p
         verdict "$name" $((SECONDS - start)) "see $reports/$name"
     elif [ $status -ne 0 ]; then
         tail -n 30 "$reports/$name/output"
