@@ -177,14 +177,15 @@ TEST(m02_the_bound_holds_at_full_speed) {
     static bounded items[N];
     static void   *args[N];
     tp_executor   *executor = new_executor(2);
+    long           n = repeat(N);
     for (long lookahead = 1; lookahead <= 64; lookahead *= 4) {
         atomic_long returned = 0;
-        for (long i = 0; i < N; i++) {
+        for (long i = 0; i < n; i++) {
             items[i] = (bounded){&returned, i, lookahead};
             args[i] = &items[i];
         }
-        tp_map *map = new_map(executor, check_the_bound, args, N, (size_t)lookahead);
-        for (long i = 0; i < N; i++) {
+        tp_map *map = new_map(executor, check_the_bound, args, (size_t)n, (size_t)lookahead);
+        for (long i = 0; i < n; i++) {
             CHECK_PTR(next_of(map), &items[i]);
             atomic_store(&returned, i + 1);
         }

@@ -325,7 +325,7 @@ static void overtaking(size_t workers, bool from_inside, unsigned seed) {
 
 TEST(p03_a_pending_task_is_overtaken_by_a_bounded_number) {
     static const size_t workers[] = {2, 3, 4, 8};
-    for (unsigned seed = 0; seed < 10; seed++)
+    for (unsigned seed = 0; seed < repeat(10); seed++)
         for (size_t i = 0; i < sizeof workers / sizeof workers[0]; i++) {
             overtaking(workers[i], false, seed);
             overtaking(workers[i], true, seed);
