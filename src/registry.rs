@@ -196,9 +196,11 @@ pub(crate) unsafe fn drop_raw(executor: *const Executor) {
     }
 }
 
+const KEPT: usize = if MODEL { 1 } else { 8 };
+
 global! {
     /// Executors that are over, but whose memory is kept for a while.
-    static RETIRED: [AtomicPtr<Executor>; 8] = nulls!(8);
+    static RETIRED: [AtomicPtr<Executor>; KEPT] = nulls!(KEPT);
 }
 
 global! {

@@ -4,10 +4,11 @@
 use super::clock::Deadline;
 use super::futex::Woken;
 use crate::alloc::try_box;
-use crate::status::Result;
+use crate::status::{Error, Result, Status};
 use crate::sync::{global, AtomicU64, Mutex, Ordering::*};
 use std::cell::Cell;
 use std::ffi::{c_void, CStr};
+use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 
 #[cfg(loom)]
@@ -32,6 +33,9 @@ impl Thread {
         arg: *mut c_void,
         _stack_size: usize,
     ) -> Result<Thread> {
+        if REFUSES.load(Relaxed) {
+            return Err(Error::new(Status::System, "the model has no thread left"));
+        }
         let arg = arg.expose_provenance();
         let handle = thread::spawn(move || drop_pointer(main(std::ptr::with_exposed_provenance_mut(arg))));
         try_box(handle).map(|handle| Thread(Box::into_raw(handle)))
@@ -47,8 +51,36 @@ impl Thread {
     /// # Safety
     /// Not joined or detached before.
     pub(crate) unsafe fn detach(self) {
-        // SAFETY: as above.
-        drop(unsafe { Box::from_raw(self.0) });
+        DETACHED.lock().extend([self]);
+    }
+}
+
+global! {
+    /// Whether threads cannot be started now. Of std: looking at it is no step of the model.
+    static REFUSES: AtomicBool = AtomicBool::new(false);
+}
+
+/// From here on no thread can be started. Called by models.
+#[cfg(loom)]
+pub(crate) fn refuse_threads() {
+    REFUSES.store(true, Relaxed);
+}
+
+global! {
+    /// Threads that nobody is to join but a model at its end: the statics of an execution go with its first thread.
+    static DETACHED: Mutex<Vec<Thread>> = Mutex::new(Vec::new());
+}
+
+/// Waits until the threads that were detached have ended. Called by models.
+#[cfg(loom)]
+pub(crate) fn join_detached() {
+    loop {
+        let thread = DETACHED.lock().pop();
+        match thread {
+            // SAFETY: given to this list alone.
+            Some(thread) => unsafe { thread.join() },
+            None => return,
+        }
     }
 }
 
@@ -97,6 +129,12 @@ pub(crate) fn strike() {
     let mut sleepers = SLEEPERS.lock();
     STROKES.fetch_add(1, AcqRel);
     end(&mut sleepers, usize::MAX, Woken::TimedOut, |sleeper| sleeper.deadline.is_some_and(Deadline::passed));
+}
+
+/// How many sleep until a deadline. Called by models.
+#[cfg(loom)]
+pub(crate) fn limited_sleepers() -> usize {
+    SLEEPERS.lock().iter().filter(|sleeper| sleeper.deadline.is_some()).count()
 }
 
 /// The contract of futex.h: sleeps, unless the word has changed by now.

@@ -16,38 +16,47 @@ use std::ptr::NonNull;
 
 /// An executor's handle, shared by the threads of a model.
 #[derive(Clone, Copy)]
-struct Handle(NonNull<Executor>);
+pub(super) struct Handle(pub(super) NonNull<Executor>);
 unsafe impl Send for Handle {}
 
 impl Handle {
-    fn new(max_workers: usize) -> Handle {
-        Handle(Executor::new(&Config { max_workers, ..Config::default() }).unwrap())
+    pub(super) fn new(max_workers: usize) -> Handle {
+        Handle::with(Config { max_workers, ..Config::default() })
     }
 
-    fn get(&self) -> &Executor {
+    pub(super) fn with(config: Config) -> Handle {
+        Handle(Executor::new(&config).unwrap())
+    }
+
+    pub(super) fn get(&self) -> &Executor {
         unsafe { self.0.as_ref() }
     }
 
     /// As `tp_executor_free`.
-    fn free(self) {
+    pub(super) fn free(self) {
         unsafe { Executor::free(self.0) };
+    }
+
+    /// As `tp_executor_detach`.
+    pub(super) fn detach(self) {
+        unsafe { Executor::detach(self.0) };
     }
 }
 
 /// A task: counts itself.
-unsafe extern "C-unwind" fn count(counter: *mut c_void) -> *mut c_void {
+pub(super) unsafe extern "C-unwind" fn count(counter: *mut c_void) -> *mut c_void {
     unsafe { (*counter.cast::<AtomicUsize>()).fetch_add(1, AcqRel) };
     pointer(42)
 }
 
-fn counter() -> (Arc<AtomicUsize>, *mut c_void) {
+pub(super) fn counter() -> (Arc<AtomicUsize>, *mut c_void) {
     let counter = Arc::new(AtomicUsize::new(0));
     let pointer = Arc::as_ptr(&counter).cast_mut().cast();
     (counter, pointer)
 }
 
 /// What a submission came to, and what has become of the task once the executor has ended.
-fn account(submitted: crate::status::Result<Future>, ran: usize) {
+pub(super) fn account(submitted: crate::status::Result<Future>, ran: usize) {
     match submitted {
         Err(refused) => {
             assert_eq!(refused, SHUTDOWN);

@@ -18,6 +18,7 @@ mod launch;
 mod nodes;
 mod orders;
 mod pool;
+mod registry;
 mod ring;
 mod waiting;
 mod wake;
