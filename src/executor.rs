@@ -137,9 +137,10 @@ impl Executor {
     /// What becomes of entries that are taken from now on, if they are not to run.
     #[inline]
     pub(crate) fn doomed(&self) -> Option<Doom> {
-        // SeqCst, as are the changes of the gate: a worker publishes to its ring and then looks here; who changes the gate then
-        // looks at the rings. One of the two sees the other (D5).
-        match self.gate.load(SeqCst) {
+        // Relaxed: who comes here after the shutdown has returned, as whatever orders the two has it, sees its bits. Anybody
+        // else may as well have come here before it, as far as can be told, and run the task (D5). So a worker that has pushed
+        // to its ring may miss the change of the gate though the look at the rings has missed its push.
+        match self.gate.load(Relaxed) {
             gate if gate & (CANCELS | BREAKS) == 0 => None,
             gate if gate & BREAKS != 0 => Some(Doom::Broken),
             _ => Some(Doom::Cancelled),

@@ -217,7 +217,8 @@ impl Executor {
 
     /// An initializer failed: nothing is taken any more, and what is pending ends with TP_ERR_BROKEN.
     pub(crate) fn break_down(&self) {
-        self.gate.fetch_or(BREAKS, SeqCst);
+        // Release, as in `shutdown`.
+        self.gate.fetch_or(BREAKS, Release);
         self.queue().shared.close(true);
         self.drain(Doom::Broken);
     }
@@ -258,7 +259,8 @@ impl Executor {
         }
         // A callback of what is cancelled may free the handle.
         let _keep = ExecutorRef::new(self);
-        self.gate.fetch_or(if cancel_futures { CLOSED | CANCELS } else { CLOSED }, SeqCst);
+        // Release: who is refused comes after what was done before the shutdown.
+        self.gate.fetch_or(if cancel_futures { CLOSED | CANCELS } else { CLOSED }, Release);
         self.queue().shared.close(false);
         if cancel_futures {
             self.drain(Doom::Cancelled);

@@ -20,6 +20,7 @@ mod orders;
 mod pool;
 mod registry;
 mod ring;
+mod shutdown;
 mod waiting;
 mod wake;
 
@@ -47,6 +48,14 @@ fn bounded(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     // Waiting for a lock bit takes steps; the default of 1,000 is for models without any.
     builder.max_branches = 10_000;
     builder.check(model);
+}
+
+/// What a model does before it comes to its point: one way, instead of every way.
+fn in_one_way<R>(prepare: impl FnOnce() -> R) -> R {
+    loom::stop_exploring();
+    let prepared = prepare();
+    loom::explore();
+    prepared
 }
 
 /// A task function that models never call.
