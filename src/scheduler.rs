@@ -317,8 +317,10 @@ impl Scheduler {
     /// A sleeper leaves for good, unless it is the only worker or has been called in the meantime.
     fn retire(&self) -> bool {
         let mut control = load_sc(&self.control);
-        while field(control, SLEEPING) != 0 && field(control, SPAWNED) > 1 && control & SHUT == 0 {
-            match self.control.compare_exchange_weak(control, control - SLEEPING - SPAWNED, SeqCst, SeqCst) {
+        while field(control, SLEEPING) != 0 && field(control, SPAWNED) > 1 {
+            // Relaxed: what this worker did it released when it announced its sleep, and it owes no look. A publisher that has
+            // read an earlier value counts on a sleeper only once it has turned it into a searcher, by a CAS.
+            match self.control.compare_exchange_weak(control, control - SLEEPING - SPAWNED, Relaxed, Relaxed) {
                 Ok(_) => return true,
                 Err(now) => control = now,
             }

@@ -19,6 +19,7 @@ mod nodes;
 mod orders;
 mod pool;
 mod registry;
+mod retirement;
 mod ring;
 mod shutdown;
 mod waiting;

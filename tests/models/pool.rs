@@ -25,6 +25,8 @@ pub(super) struct Inner {
     rings: [Ring; 3],
     pub(super) scheduler: Scheduler,
     does: Does,
+    /// Workers retire when the clock has struck.
+    retiring: bool,
     /// Threads that cannot be started, of the next ones.
     refused: AtomicUsize,
     /// Tasks that have started, with a bell for those who wait for them.
@@ -90,12 +92,20 @@ impl Pool {
             rings: [Ring::new(), Ring::new(), Ring::new()],
             scheduler: Scheduler::new(max_workers),
             does,
+            retiring: false,
             refused: AtomicUsize::new(refused),
             started: Mutex::new(0),
             bell: Condvar::new(),
             born: AtomicUsize::new(0),
             threads: Mutex::new(Vec::new()),
         }))
+    }
+
+    /// One whose workers retire, and for which no thread can be started on demand.
+    pub(super) fn retiring(max_workers: usize, does: Does) -> Pool {
+        let mut pool = Pool::with(max_workers, does, usize::MAX);
+        Arc::get_mut(&mut pool.0).unwrap().retiring = true;
+        pool
     }
 
     fn start(&self, threads: &mut Vec<thread::JoinHandle<()>>) {
@@ -140,10 +150,15 @@ impl Pool {
         }
     }
 
-    fn run(&self, entry: Entry) {
-        let Job::Call(..) = entry.job() else { panic!("not a number") };
+    /// As a task that starts.
+    pub(super) fn count(&self) {
         *self.0.started.lock().unwrap() += 1;
         self.0.bell.notify_all();
+    }
+
+    fn run(&self, entry: Entry) {
+        let Job::Call(..) = entry.job() else { panic!("not a number") };
+        self.count();
         if let Does::Meet(n) = self.0.does {
             self.wait_for(n);
         }
@@ -189,7 +204,8 @@ impl Pool {
             if !std::mem::replace(&mut searching, true) {
                 scheduler.start_searching();
             }
-            match scheduler.sleep(self, None, || Some(())) {
+            let idle = self.0.retiring.then_some(1);
+            match scheduler.sleep(self, idle, || self.0.threads.try_lock().ok()) {
                 // Somebody may be in the middle of a push or take: let them go on, as polling does.
                 Rest::Search => backoff.pause(),
                 Rest::Retired => break,
