@@ -1,12 +1,15 @@
 //! Chunks: where the memory of nodes and blocks comes from and goes back to. Called by `task::depot`, under a depot's lock.
 
 use super::depot::{Free, CHAIN};
-use crate::status::{Result, NO_MEMORY};
+use super::node::Node;
+use crate::status::Result;
+use crate::sync::MODEL;
 use std::mem::size_of;
 
-const CHUNK: usize = 2 << 20;
+/// A power of two. In a model there is room for few nodes: the chunks that are no node's are not used there.
+const CHUNK: usize = if MODEL { 2 * size_of::<Node>().next_power_of_two() } else { 2 << 20 };
 /// Bytes of free blocks of one size that trimming leaves with the process.
-const KEPT: usize = 32 << 20;
+const KEPT: usize = if MODEL { 0 } else { 32 << 20 };
 
 /// The beginning of a chunk.
 struct Header {
@@ -86,11 +89,10 @@ impl Chunks {
             self.empty = unsafe { (*chunk).next_empty };
             return Ok(chunk);
         }
-        let chunk = map_aligned()?.cast::<Header>();
-        let advice = if self.all.is_null() { libc::MADV_NOHUGEPAGE } else { libc::MADV_HUGEPAGE };
-        // SAFETY: the mapping is fresh and CHUNK bytes long; advice may be refused without harm.
+        let chunk = system::map_aligned()?.cast::<Header>();
+        // SAFETY: the mapping is fresh and CHUNK bytes long.
         unsafe {
-            libc::madvise(chunk.cast(), CHUNK, advice);
+            system::advise(chunk.cast(), self.all.is_null());
             chunk.write(Header { next: self.all, next_empty: std::ptr::null_mut(), free: 0 });
         }
         self.all = chunk;
@@ -122,9 +124,7 @@ impl Chunks {
             let kept = rebuild(chains);
             let mut chunk = empty;
             while chunk != self.empty {
-                // The header's page stays. DONTNEED keeps the mapping: these addresses remain ours.
-                const PAGE: usize = 4096;
-                libc::madvise(chunk.cast::<u8>().add(PAGE).cast(), CHUNK - PAGE, libc::MADV_DONTNEED);
+                system::drop_pages(chunk.cast());
                 (*chunk).free = 0;
                 chunk = (*chunk).next_empty;
             }
@@ -154,7 +154,7 @@ fn header(block: *mut Free) -> *mut Header {
 ///
 /// # Safety
 /// Well-formed chains.
-unsafe fn each_block(mut chain: *mut Free, mut visit: impl FnMut(*mut Free)) {
+pub(super) unsafe fn each_block(mut chain: *mut Free, mut visit: impl FnMut(*mut Free)) {
     while !chain.is_null() {
         // SAFETY: this function's contract; links are read before the visit.
         unsafe {
@@ -198,27 +198,91 @@ unsafe fn rebuild(chains: *mut Free) -> *mut Free {
     done
 }
 
-/// CHUNK bytes at a multiple of CHUNK.
-fn map_aligned() -> Result<*mut u8> {
-    // SAFETY: an anonymous mapping of twice the size, of which the ends are given back; nobody knows these addresses yet.
-    unsafe {
-        let start = libc::mmap(
-            std::ptr::null_mut(),
-            2 * CHUNK,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-            -1,
-            0,
-        );
-        if start == libc::MAP_FAILED {
-            return Err(NO_MEMORY);
+/// Memory as the system gives it.
+#[cfg(not(any(loom, shuttle)))]
+mod system {
+    use super::CHUNK;
+    use crate::status::{Result, NO_MEMORY};
+
+    /// Huge pages, but for the `first` chunk.
+    ///
+    /// # Safety
+    /// From `map_aligned`.
+    pub(super) unsafe fn advise(chunk: *mut u8, first: bool) {
+        let advice = if first { libc::MADV_NOHUGEPAGE } else { libc::MADV_HUGEPAGE };
+        // SAFETY: this function's contract; advice may be refused without harm.
+        unsafe { libc::madvise(chunk.cast(), CHUNK, advice) };
+    }
+
+    /// The header's page stays. DONTNEED keeps the mapping: these addresses remain ours.
+    ///
+    /// # Safety
+    /// From `map_aligned`; nobody needs what is behind the header.
+    pub(super) unsafe fn drop_pages(chunk: *mut u8) {
+        const PAGE: usize = 4096;
+        // SAFETY: this function's contract.
+        unsafe { libc::madvise(chunk.add(PAGE).cast(), CHUNK - PAGE, libc::MADV_DONTNEED) };
+    }
+
+    /// CHUNK bytes at a multiple of CHUNK.
+    pub(super) fn map_aligned() -> Result<*mut u8> {
+        // SAFETY: an anonymous mapping of twice the size, of which the ends are given back; nobody knows these addresses yet.
+        unsafe {
+            let start = libc::mmap(
+                std::ptr::null_mut(),
+                2 * CHUNK,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            );
+            if start == libc::MAP_FAILED {
+                return Err(NO_MEMORY);
+            }
+            let aligned = start.map_addr(|address| address.next_multiple_of(CHUNK));
+            let before = aligned.addr() - start.addr();
+            if before != 0 {
+                libc::munmap(start, before);
+            }
+            libc::munmap(aligned.cast::<u8>().add(CHUNK).cast(), CHUNK - before);
+            Ok(aligned.cast())
         }
-        let aligned = start.map_addr(|address| address.next_multiple_of(CHUNK));
-        let before = aligned.addr() - start.addr();
-        if before != 0 {
-            libc::munmap(start, before);
+    }
+}
+
+/// The same in models: from malloc, and given back at the end of an execution.
+#[cfg(any(loom, shuttle))]
+mod system {
+    use super::{Chunks, Header, CHUNK};
+    use crate::alloc::{free_raw, try_raw};
+    use crate::status::Result;
+    use std::alloc::Layout;
+    use std::ptr::NonNull;
+
+    pub(super) unsafe fn advise(_: *mut u8, _: bool) {}
+
+    pub(super) unsafe fn drop_pages(chunk: *mut u8) {
+        // SAFETY: the caller's contract.
+        unsafe { chunk.add(size_of::<Header>()).write_bytes(0, CHUNK - size_of::<Header>()) };
+    }
+
+    pub(super) fn map_aligned() -> Result<*mut u8> {
+        try_raw(layout()).map(NonNull::as_ptr)
+    }
+
+    fn layout() -> Layout {
+        Layout::from_size_align(CHUNK, CHUNK).expect("a power of two")
+    }
+
+    impl Drop for Chunks {
+        fn drop(&mut self) {
+            while let Some(chunk) = NonNull::new(self.all) {
+                // SAFETY: from `map_aligned`; nobody is left who uses it.
+                unsafe {
+                    self.all = (*chunk.as_ptr()).next;
+                    free_raw(chunk.cast(), layout());
+                }
+            }
         }
-        libc::munmap(aligned.cast::<u8>().add(CHUNK).cast(), CHUNK - before);
-        Ok(aligned.cast())
     }
 }

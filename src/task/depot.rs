@@ -4,12 +4,12 @@
 use super::chunk::Chunks;
 use super::node::Node;
 use crate::status::Result;
-use crate::sync::{global, MutexGuard};
+use crate::sync::{global, MutexGuard, MODEL};
 use crate::sys::fork_lock::ForkLock;
 use std::mem::size_of;
 
 /// Blocks in a chain.
-pub(super) const CHAIN: usize = 128;
+pub(super) const CHAIN: usize = if MODEL { 2 } else { 128 };
 
 /// The sizes of block that are recycled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -109,6 +109,17 @@ impl Depot {
         (self.chains, self.blocks) = unsafe { self.chunks.give_back(self.chains, self.blocks) };
         self.trim_above = (self.blocks * 2).max(self.chunks.kept() * 2);
     }
+}
+
+/// The addresses of the nodes in the depot, and how many there are anywhere. Called by models.
+#[cfg(all(test, loom))]
+pub(crate) fn free_nodes() -> (Vec<usize>, usize) {
+    let depot = lock(Size::Node);
+    let mut free = Vec::new();
+    // SAFETY: chains in the depot are well-formed.
+    unsafe { super::chunk::each_block(depot.chains, |block| free.extend([block.addr()])) };
+    assert_eq!(free.len(), depot.blocks);
+    (free, depot.chunks.carved())
 }
 
 pub(crate) fn lock_for_fork() {

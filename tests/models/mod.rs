@@ -12,6 +12,7 @@
 mod completion;
 mod completion_queue;
 mod deadlock;
+mod depot;
 mod executor;
 mod fifo;
 mod launch;
