@@ -157,6 +157,14 @@ macro_rules! arithmetic {
     };
 }
 
+impl Word<atomic::AtomicUsize> {
+    /// As plain memory, which nobody else may be looking at.
+    #[track_caller]
+    pub(crate) fn with_mut<R>(&mut self, change: impl FnOnce(&mut usize) -> R) -> R {
+        self.value.with_mut(change)
+    }
+}
+
 pub(crate) type AtomicU32 = Word<atomic::AtomicU32>;
 pub(crate) type AtomicU64 = Word<atomic::AtomicU64>;
 pub(crate) type AtomicUsize = Word<atomic::AtomicUsize>;
