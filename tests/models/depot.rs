@@ -75,8 +75,8 @@ fn a_node_freed_by_another_thread_has_one_user() {
                 ledger.free_all(taken);
                 recycled::end_thread();
             });
-            for _ in 0..2 {
-                let more = first.alloc_many(3);
+            for n in [3, 5] {
+                let more = first.alloc_many(n);
                 first.free_all(more);
             }
             recycled::end_thread();
