@@ -14,6 +14,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import subprocess
@@ -25,8 +26,9 @@ LISTS = pathlib.Path(__file__).resolve().parent
 ROOT = LISTS.parents[2]
 # What cargo needs to build the models.
 PARTS = ["src", "tests/models", "include", "Cargo.toml", "Cargo.lock", "build.rs", "cbindgen.toml"]
-# A broken protocol may make a model endless; an unbroken one takes seconds.
+# A broken protocol may make a model endless, in time or in what it allocates; an unbroken one takes seconds and megabytes.
 LIMIT = 300
+MEMORY = 4 << 30
 
 
 class Broken(Exception):
@@ -45,7 +47,8 @@ def mutants(only):
 
 
 def copy_sources(tree):
-    """A fresh copy; what did not change keeps its time, so that cargo builds no more than it must."""
+    """A fresh copy; what did not change keeps its time, so that cargo builds no more than it must, but for the files that a mutant
+    changes: of those the last build may be another text's."""
     for part in PARTS:
         source, target = ROOT / part, tree / part
         if source.is_file():
@@ -54,6 +57,8 @@ def copy_sources(tree):
         else:
             shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    for mutant in mutants([]):
+        (tree / mutant["file"]).touch()
     # Under the same name and version cargo would take the copy for the original where both are built in one directory.
     package = tomllib.loads((tree / "Cargo.toml").read_text())["package"]
     for part in ["Cargo.toml", "Cargo.lock"]:
@@ -106,12 +111,16 @@ def build(tree):
     return pathlib.Path(programs[0])
 
 
+def limit_memory():
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+
+
 def run(program, model):
     """Whether the model passed, and how long it took."""
     start = time.monotonic()
     command = [program, "--exact", f"models::{model}"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, preexec_fn=limit_memory)
     except subprocess.TimeoutExpired:
         raise Broken(f"{model}: no answer in {LIMIT} s") from None
     took = time.monotonic() - start
@@ -124,6 +133,8 @@ def run(program, model):
     # a model that follows a pointer which is none may end at once.
     output = done.stdout + done.stderr
     if done.returncode == -signal.SIGABRT and f"thread 'models::{model}'" in output:
+        return False, took
+    if done.returncode == -signal.SIGABRT and "memory allocation of" in output:
         return False, took
     if done.returncode == -signal.SIGSEGV and "running 1 test" in output:
         return False, took
