@@ -29,7 +29,7 @@
 //! # Proof sketch: no wake-up is lost
 //!
 //! Publications, RMWs on the control word, and the looks of `has_work` are sequentially consistent, so they have one order
-//! S. Let P publish entry e, then read the control word; suppose P wakes and starts nobody. Then P read
+//! S. (But for the RMW of a sleeper that retires, which has looked already.) Let P publish entry e, then read the control word; suppose P wakes and starts nobody. Then P read
 //!
 //! (a) *searching > 0.* Take the searchers counted there. None of them stops counting but by an RMW that comes after P's
 //!     read in S, hence after e's publication. Those that become sleepers or end look everywhere after that RMW. Of those
