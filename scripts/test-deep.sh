@@ -16,14 +16,10 @@ begin_steps "$build_dir/deep-logs"
 explore mixes shuttle mixes -- --nocapture
 # Each ordering and each step of a protocol taken away, one at a time: the models (loom) must notice.
 step mutants own_tests env CARGO_TARGET_DIR="$cargo_dir/mutants" tests/models/mutants/run.py "$build_dir/mutants"
-# The C and C++ programs, the examples and a stress program under each tool. helgrind and drd run one thread at a time and watch every
-# lock: there is time for those programs that between them use each part of the core.
-for tool in tsan asan memcheck; do
+# The C and C++ programs, the examples and a stress program under each tool.
+for tool in tsan asan memcheck helgrind drd; do
     step $tool own_tests tests/sanitizers/run.sh $tool
 done
-step helgrind own_tests tests/sanitizers/run.sh helgrind c_bad_input c_callbacks c_completion_queue c_deadlock c_executor c_from_cpp \
-    c_future c_inside_task c_launch c_regressions_hooks c_status c_wait callbacks_many hello sanitizers_stress
-step drd own_tests tests/sanitizers/run.sh drd c_status hello
 # Random programs of calls against a model of what they promise.
 step fuzz-format one cargo fmt --check --manifest-path fuzz/Cargo.toml
 step fuzz own_tests scripts/fuzz.sh 30

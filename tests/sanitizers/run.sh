@@ -141,6 +141,7 @@ plan() {
     for test in "${out[@]}"; do
         "$program" --list | grep -xF -- "$test" >/dev/null || verdict "$name" 0 "left_out.txt: it has no test $test"
     done
+    [ ${#out[@]} -eq 0 ] || [ -s "$reports/$name.arguments" ] || verdict "$name" 0 "left_out.txt: all of it is left out, which is *"
 }
 
 all_programs() {
