@@ -64,12 +64,14 @@ impl Parent {
 
     /// An executor of two workers, of which only one can be started and runs the parent, and has come as far as that.
     fn run(parent: &Arc<Parent>, step: u32) -> Handle {
-        let executor = Handle::new(2);
-        executor.get().accepts().unwrap();
-        refuse_threads();
-        executor.get().execute(submit_child, Arc::as_ptr(parent).cast_mut().cast()).unwrap();
-        parent.progress.wait_for(step);
-        executor
+        super::in_one_way(|| {
+            let executor = Handle::new(2);
+            executor.get().accepts().unwrap();
+            refuse_threads();
+            executor.get().execute(submit_child, Arc::as_ptr(parent).cast_mut().cast()).unwrap();
+            parent.progress.wait_for(step);
+            executor
+        })
     }
 
     fn child(&self) -> Result<Future> {
@@ -99,7 +101,7 @@ unsafe extern "C-unwind" fn submit_child(parent: *mut c_void) -> *mut c_void {
 fn d05_an_own_push_at_shutdown_is_refused_cancelled_or_run() {
     super::bounded(2, || {
         let parent = Parent::new(BEGUN, BEGUN);
-        let executor = super::in_one_way(|| Parent::run(&parent, BEGUN));
+        let executor = Parent::run(&parent, BEGUN);
         executor.get().shutdown(true, true).unwrap();
         account(parent.child(), parent.ran());
         executor.free();
@@ -112,7 +114,7 @@ fn d05_an_own_push_at_shutdown_is_refused_cancelled_or_run() {
 fn d05_an_own_push_does_not_begin_after_shutdown() {
     super::bounded(2, || {
         let parent = Parent::new(BEGUN, SHUT);
-        let executor = super::in_one_way(|| Parent::run(&parent, BEGUN));
+        let executor = Parent::run(&parent, BEGUN);
         executor.get().shutdown(false, true).unwrap();
         parent.progress.reach(SHUT);
         executor.free();
@@ -129,7 +131,7 @@ fn d05_an_own_push_does_not_begin_after_shutdown() {
 fn d05_what_waits_in_a_ring_is_cancelled_at_once() {
     super::bounded(3, || {
         let parent = Parent::new(SUBMITTED, SHUT);
-        let executor = super::in_one_way(|| Parent::run(&parent, SUBMITTED));
+        let executor = Parent::run(&parent, SUBMITTED);
         executor.get().shutdown(false, true).unwrap();
         let child = parent.child().unwrap();
         assert_eq!(child.state(), State::Cancelled);
@@ -145,7 +147,7 @@ fn d05_what_waits_in_a_ring_is_cancelled_at_once() {
 fn d05_shutdown_and_a_thief_end_a_task_once() {
     super::bounded(3, || {
         let parent = Parent::new(SUBMITTED, SHUT);
-        let executor = super::in_one_way(|| Parent::run(&parent, SUBMITTED));
+        let executor = Parent::run(&parent, SUBMITTED);
         let thief = thread::spawn(move || steal(executor.get()));
         executor.get().shutdown(false, true).unwrap();
         let ran = thief.join().unwrap();
