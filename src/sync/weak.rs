@@ -190,18 +190,21 @@ pub(crate) fn load_sc(word: &AtomicU64) -> u64 {
 /// A sequentially consistent store.
 #[track_caller]
 pub(crate) fn store_sc(word: &AtomicU64, value: u64) {
-    match is_in(Rendering::Looks) {
-        true => drop(word.swap(value, Release)),
-        false => word.store(value, SeqCst),
-    }
+    store_in_order(word, value, SeqCst);
 }
 
 /// A release store.
 #[track_caller]
 pub(crate) fn store_release(word: &AtomicU64, value: u64) {
+    store_in_order(word, value, Release);
+}
+
+/// A store after all others, where loom could move a plain one before them.
+#[track_caller]
+fn store_in_order(word: &AtomicU64, value: u64, order: Ordering) {
     match is_in(Rendering::Looks) {
         true => drop(word.swap(value, Release)),
-        false => word.store(value, Release),
+        false => word.store(value, order),
     }
 }
 
