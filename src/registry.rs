@@ -196,6 +196,7 @@ pub(crate) unsafe fn drop_raw(executor: *const Executor) {
     }
 }
 
+/// Executors that are over, of which the memory is kept.
 const KEPT: usize = if MODEL { 1 } else { 8 };
 
 global! {
